@@ -1,0 +1,167 @@
+//! What would decide between causes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// With which credentials a registry is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegistryCredentials {
+    /// With none.
+    Anonymous,
+    /// With those that the kubelet would send for this pod.
+    Pod {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod's name.
+        pod: String,
+    },
+}
+
+/// A question, as a value: five hundred pods that raise the same one ask it once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask")]
+pub enum Question {
+    /// Which events does the pod have?
+    PodEvents {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod's name.
+        pod: String,
+        /// The pod's UID.
+        uid: String,
+    },
+    /// Is the secret there, and of which type? Never its content.
+    Secret {
+        /// The namespace.
+        namespace: String,
+        /// The secret's name.
+        name: String,
+    },
+    /// Which pull secrets does the service account name today?
+    ServiceAccount {
+        /// The namespace.
+        namespace: String,
+        /// The service account's name.
+        name: String,
+    },
+    /// What does the node object say: platform, versions, conditions, images?
+    Node {
+        /// The node's name.
+        name: String,
+    },
+    /// How full are the node's file systems (`stats/summary`)?
+    NodeFilesystems {
+        /// The node's name.
+        name: String,
+    },
+    /// Which events does the node have?
+    NodeEvents {
+        /// The node's name.
+        name: String,
+    },
+    /// What does the owner's template say, and what ran before?
+    Owner {
+        /// The namespace.
+        namespace: String,
+        /// `Kind/name` of the topmost controller.
+        owner: String,
+        /// The container whose image is asked about.
+        container: String,
+    },
+    /// Where else in the scanned pods is this image, and how does it fare there?
+    ImageElsewhere {
+        /// The image as written in the pod.
+        image: String,
+    },
+    /// How do other images of this registry fare, node by node, in the scanned pods?
+    RegistryElsewhere {
+        /// The registry's host, normalised.
+        registry: String,
+    },
+    /// Which of the pod's credentials does the kubelet try for this image?
+    Keyring {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod's name.
+        pod: String,
+        /// The image as written in the pod.
+        image: String,
+    },
+    /// Does the registry serve this image, stage by stage, with these credentials?
+    Registry {
+        /// The image as written in the pod.
+        image: String,
+        /// The node's platform, as `os/arch`, where it matters.
+        platform: Option<String>,
+        /// The credentials to ask with.
+        credentials: RegistryCredentials,
+    },
+    /// What does the registry look like from the failing node?
+    NodeView {
+        /// The node's name.
+        node: String,
+        /// The registry's host, normalised.
+        registry: String,
+    },
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PodEvents { namespace, pod, .. } => {
+                write!(f, "which events does pod `{namespace}/{pod}` have?")
+            }
+            Self::Secret { namespace, name } => {
+                write!(
+                    f,
+                    "is secret `{namespace}/{name}` there, and of which type?"
+                )
+            }
+            Self::ServiceAccount { namespace, name } => write!(
+                f,
+                "which pull secrets does service account `{namespace}/{name}` name?"
+            ),
+            Self::Node { name } => write!(f, "what does node `{name}` say of itself?"),
+            Self::NodeFilesystems { name } => {
+                write!(f, "how full are the file systems of node `{name}`?")
+            }
+            Self::NodeEvents { name } => write!(f, "which events does node `{name}` have?"),
+            Self::Owner {
+                namespace, owner, ..
+            } => write!(
+                f,
+                "which images did `{owner}` in `{namespace}` have before?"
+            ),
+            Self::ImageElsewhere { image } => {
+                write!(f, "does `{image}` run elsewhere in the cluster?")
+            }
+            Self::RegistryElsewhere { registry } => {
+                write!(f, "do other images of `{registry}` run, and where?")
+            }
+            Self::Keyring {
+                namespace,
+                pod,
+                image,
+            } => write!(
+                f,
+                "which credentials of pod `{namespace}/{pod}` match `{image}`?"
+            ),
+            Self::Registry {
+                image, credentials, ..
+            } => match credentials {
+                RegistryCredentials::Anonymous => {
+                    write!(f, "does the registry serve `{image}` without a login?")
+                }
+                RegistryCredentials::Pod { namespace, pod } => write!(
+                    f,
+                    "does the registry serve `{image}` to the credentials of pod `{namespace}/{pod}`?"
+                ),
+            },
+            Self::NodeView { node, registry } => {
+                write!(f, "does node `{node}` reach `{registry}`?")
+            }
+        }
+    }
+}
