@@ -1,1 +1,6 @@
-//! placeholder
+//! In-process fakes on real sockets, for tests, the demo and the lab: a registry with faults per
+//! route, a DNS server, certificate makers and a Kubernetes API server. Never part of what
+//! people install.
+
+pub mod image;
+pub mod spec;
