@@ -1,1 +1,23 @@
-//! placeholder
+//! A real Kubernetes on one machine, with faults to inject: see `lab/README.md`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the lab is driven by a person through `cargo xtask lab` and tells what it does"
+)]
+
+pub mod binaries;
+pub mod cgroup;
+pub mod control_plane;
+pub mod dns;
+pub mod exec;
+pub mod http_unix;
+pub mod images;
+pub mod lifecycle;
+pub mod net;
+pub mod node;
+pub mod paths;
+pub mod pki;
+pub mod registries;
+pub mod state;
+
+pub use binaries::{Missing, requirements};

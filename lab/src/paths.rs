@@ -1,0 +1,47 @@
+//! Where the lab keeps what: the cache of built binaries, and the state of a running lab.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// Root of everything that a running lab owns; `down` removes it whole.
+pub const DATA: &str = "/var/lib/pulldoctor-lab";
+
+/// A path under [`DATA`].
+pub fn data(relative: impl AsRef<Path>) -> PathBuf {
+    Path::new(DATA).join(relative)
+}
+
+/// `${XDG_CACHE_HOME:-$HOME/.cache}/pulldoctor/lab`: built binaries, outside the tree.
+pub fn cache() -> PathBuf {
+    let base = env::var_os("XDG_CACHE_HOME")
+        .filter(|value| !value.is_empty())
+        .map_or_else(
+            || PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache"),
+            PathBuf::from,
+        );
+    base.join("pulldoctor").join("lab")
+}
+
+/// The stable link to the newest build: `…/lab/bin`.
+pub fn bin() -> PathBuf {
+    cache().join("bin")
+}
+
+/// Root of the repository, from this package's own place in it.
+pub fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// The folder that holds this process's own binary, where cargo puts the others as well.
+pub fn target_dir() -> PathBuf {
+    let own = env::current_exe().unwrap_or_else(|_| PathBuf::from("target/debug/xtask"));
+    let dir = own.parent().unwrap_or(Path::new("target/debug"));
+    // Test binaries lie one level deeper.
+    if dir.ends_with("deps") { dir.parent().unwrap_or(dir).to_path_buf() } else { dir.to_path_buf() }
+}
+
+/// The lab's administrator kubeconfig.
+pub fn kubeconfig() -> PathBuf {
+    data("admin.kubeconfig")
+}
