@@ -23,6 +23,8 @@ pub enum Answer {
     Owner(OwnerFacts),
     /// How an image, or a registry's images, fare on the nodes of the scanned pods.
     Elsewhere(Vec<ImagePlace>),
+    /// The registries that the scanned pods use.
+    Registries(Vec<RegistryUse>),
     /// The object asked about does not exist.
     Absent,
 }
@@ -214,6 +216,16 @@ pub struct ImagePlace {
     /// The node; none for pods that are not scheduled.
     pub node: Option<String>,
     /// Containers that run, or ran, with it there.
+    pub usage: Usage,
+}
+
+/// How a registry's images fare in the scanned pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryUse {
+    /// The registry's host, normalised (`docker.io` where the image names none).
+    pub host: String,
+    /// Its images in the scanned pods.
     pub usage: Usage,
 }
 

@@ -80,6 +80,8 @@ pub enum Question {
         /// The registry's host, normalised.
         registry: String,
     },
+    /// Which registries do the scanned pods use, and do their pulls work?
+    RegistriesInUse,
     /// Which of the pod's credentials does the kubelet try for this image?
     Keyring {
         /// The pod's namespace.
