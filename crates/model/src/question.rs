@@ -142,6 +142,7 @@ impl fmt::Display for Question {
             Self::RegistryElsewhere { registry } => {
                 write!(f, "do other images of `{registry}` run, and where?")
             }
+            Self::RegistriesInUse => f.write_str("which registries do other pods use?"),
             Self::Keyring {
                 namespace,
                 pod,
