@@ -217,6 +217,9 @@ pub struct ImagePlace {
     pub node: Option<String>,
     /// Containers that run, or ran, with it there.
     pub usage: Usage,
+    /// When the newest of the containers that got it started there.
+    #[serde(default)]
+    pub latest: Option<Timestamp>,
 }
 
 /// How a registry's images fare in the scanned pods.
