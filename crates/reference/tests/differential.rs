@@ -4,6 +4,12 @@
 //! Kubernetes 1.37. It is looked for in `PULLDOCTOR_REFCHECK`, then in the lab's cache, and built
 //! there if Go is at hand. Without Go the test says that it is skipped; on CI it fails.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test, also outside of test functions"
+)]
+
 mod generator;
 
 use std::env;
