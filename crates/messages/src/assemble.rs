@@ -1,0 +1,199 @@
+//! Folds the phrases of a text into a [`Reading`].
+
+use crate::draft::{Draft, Sandbox, Weight};
+use crate::text::{Clean, clean, keep};
+use crate::{CredentialUse, Fault, ForeignHost, HostRole, Reading, Runtime, image, scan, split};
+
+/// Reads one message.
+///
+/// Never fails: what is not recognised gives [`Fault::Unknown`]. Texts beyond 64 KiB are read at
+/// their head and tail only; the time is linear in what is read.
+pub fn read(text: &str) -> Reading {
+    let mut clean = clean(text);
+    split::without_artifact(&mut clean);
+    if let Some((primary, mirrors)) = split::mirrors(&clean) {
+        let mut reading = one(&crate::text::clean(&primary)).0;
+        reading.layers.push(crate::Layer::MirrorsFailed);
+        reading.attempts = mirrors
+            .iter()
+            .map(|text| one(&crate::text::clean(text)).0)
+            .collect();
+        reading.truncated = clean.truncated;
+        return reading;
+    }
+    let parts = split::attempts(&clean);
+    if parts.len() < 2 {
+        return one(&clean).0;
+    }
+    combine(&clean, &parts)
+}
+
+/// Reads a list of attempts: each on its own, and the whole as the one that tells most.
+fn combine(clean: &Clean, parts: &[String]) -> Reading {
+    let attempts: Vec<(Reading, Weight)> = parts
+        .iter()
+        .map(|part| one(&crate::text::clean(part)))
+        .collect();
+    // The kubelet tries each credential in turn; a provider's empty entry makes an anonymous try.
+    // What was said to a credential tells more than what was said to nobody.
+    let best = attempts
+        .iter()
+        .enumerate()
+        .max_by_key(|(index, (reading, weight))| {
+            (
+                reading.credential != Some(CredentialUse::Anonymous),
+                *weight,
+                attempts.len() - index,
+            )
+        })
+        .map_or(0, |(index, _)| index);
+    let outer = one(clean).0;
+    let mut whole = attempts[best].0.clone();
+    whole.reason = outer.reason.or(whole.reason);
+    whole.image = outer.image.or(whole.image);
+    whole.registry = outer.registry.or(whole.registry);
+    whole.runtime = whole.runtime.or(outer.runtime);
+    let own = outer
+        .layers
+        .iter()
+        .take_while(|layer| whole.layers.first() != Some(layer))
+        .copied();
+    whole.layers = own.chain(whole.layers.iter().copied()).collect();
+    if matches!(
+        whole.fault,
+        Fault::AccessDenied
+            | Fault::Unauthorized
+            | Fault::TokenRefused {
+                anonymous: Some(false),
+                ..
+            }
+    ) && whole.credential.is_none()
+    {
+        whole.credential = Some(CredentialUse::WithCredentials);
+    }
+    whole.truncated = clean.truncated;
+    whole.attempts = attempts.into_iter().map(|(reading, _)| reading).collect();
+    whole
+}
+
+/// Reads a text that holds one error.
+fn one(clean: &Clean) -> (Reading, Weight) {
+    let mut draft = Draft::new(clean);
+    scan::scan(&mut draft);
+    let (weight, mut fault) = draft
+        .take_fault()
+        .unwrap_or((Weight::Nothing, Fault::Unknown));
+    if draft.sandbox != Sandbox::No {
+        fault = sandbox(fault, draft.sandbox == Sandbox::PauseImage, weight);
+    }
+    let image = draft.images.first().cloned().or_else(|| of_url(&draft));
+    let registry = registry(&draft);
+    let foreign_host = foreign(&draft, registry.as_deref());
+    let reading = Reading {
+        reason: draft.reason,
+        code: draft.code,
+        runtime: draft.runtime,
+        operation: draft.operation,
+        image,
+        registry,
+        method: draft.method,
+        url: draft.url,
+        status: draft.status,
+        credential: draft.credential,
+        server_message: draft.server_message,
+        foreign_host,
+        fault,
+        facts: draft.facts,
+        layers: draft.layers,
+        attempts: Vec::new(),
+        truncated: clean.truncated,
+    };
+    (reading, weight)
+}
+
+/// A sandbox that cannot start is about an image only if the text names the pause image.
+fn sandbox(fault: Fault, pause_image: bool, weight: Weight) -> Fault {
+    match fault {
+        Fault::NotAPullProblem => Fault::NotAPullProblem,
+        fault if pause_image => Fault::SandboxImage {
+            inner: Box::new(fault),
+        },
+        fault if weight > Weight::Nothing => fault,
+        _ => Fault::NotAPullProblem,
+    }
+}
+
+/// The image's registry: of the first name that has one. Docker and containerd take Docker Hub
+/// where there is none.
+fn registry(draft: &Draft<'_>) -> Option<String> {
+    let explicit = draft
+        .images
+        .iter()
+        .find_map(|name| match image::registry(name) {
+            image::Registry::Host(host) => Some(keep(&host, 255)),
+            image::Registry::Implied => None,
+        });
+    if explicit.is_some() {
+        return explicit;
+    }
+    if draft.images.is_empty() {
+        // No name at all: what was asked for in the registry's own protocol names its host.
+        let url = draft
+            .url
+            .as_ref()
+            .filter(|url| !url.is_token_endpoint && url.path.starts_with("/v"))?;
+        let host = draft
+            .facts
+            .mirrored_registry
+            .as_deref()
+            .unwrap_or(&url.host);
+        return Some(if image::same_registry("docker.io", host) {
+            "docker.io".to_owned()
+        } else {
+            host.to_owned()
+        });
+    }
+    let implied = draft.runtime.is_some() && draft.runtime != Some(Runtime::CriO);
+    implied.then(|| "docker.io".to_owned())
+}
+
+/// The image that a manifest's URL names: `/v2/NAME/manifests/REFERENCE`.
+fn of_url(draft: &Draft<'_>) -> Option<String> {
+    let url = draft.url.as_ref().filter(|url| url.is_manifest)?;
+    let (name, reference) = url.path.strip_prefix("/v2/")?.split_once("/manifests/")?;
+    let host = draft
+        .facts
+        .mirrored_registry
+        .as_deref()
+        .unwrap_or(&url.host);
+    let host = if image::same_registry("docker.io", host) {
+        "docker.io"
+    } else {
+        host
+    };
+    let separator = if reference.contains(':') { '@' } else { ':' };
+    (!name.is_empty() && !reference.is_empty())
+        .then(|| keep(&format!("{host}/{name}{separator}{reference}"), 512))
+}
+
+/// Which part the host of the failed request plays, if it is not the image's registry.
+fn foreign(draft: &Draft<'_>, registry: Option<&str>) -> Option<ForeignHost> {
+    let url = draft.url.as_ref()?;
+    let registry = draft.facts.mirrored_registry.as_deref().or(registry)?;
+    if image::same_registry(registry, &url.host) {
+        return None;
+    }
+    let role = if draft.facts.mirrored_registry.is_some() {
+        HostRole::Mirror
+    } else if url.is_token_endpoint {
+        HostRole::Token
+    } else if url.is_manifest || url.path.ends_with("/v2/") {
+        HostRole::Redirect
+    } else {
+        HostRole::Blob
+    };
+    Some(ForeignHost {
+        host: url.host.clone(),
+        role,
+    })
+}

@@ -1,0 +1,159 @@
+//! The node: disk, store, snapshots, runtime.
+
+use super::{Rule, rule};
+use crate::draft::{Draft, Weight};
+use crate::text::keep;
+use crate::{Fault, Operation, Runtime};
+
+fn damaged(d: &mut Draft<'_>) {
+    d.operation(Operation::Store);
+    d.exact(Fault::LocalStoreDamaged);
+}
+
+/// The path that stands before a system call's error: `write /a/b: no space left on device`.
+fn path(d: &mut Draft<'_>) {
+    let before = d.preceding().strip_suffix(": ").unwrap_or(d.preceding());
+    let from = before.rfind([' ', '\n', '"', '=']).map_or(0, |i| i + 1);
+    let word = &d.text[from..before.len()];
+    if word.starts_with('/') {
+        d.facts.path = Some(keep(word, 255));
+        if word.starts_with("/var/lib/containerd/") {
+            d.runtime(Runtime::Containerd);
+        } else if word.starts_with("/var/lib/containers/") {
+            d.runtime(Runtime::CriO);
+        } else if word.contains("/var/lib/docker/") {
+            d.runtime(Runtime::Docker);
+        }
+    }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    // --- disk ---
+    rule("no space left on device", |d, _| {
+        path(d);
+        d.exact(Fault::NoSpace);
+    }),
+    rule(
+        "(there is not enough space on the disk|not enough free space|insufficient free disk space|not enough space)",
+        |d, _| d.exact(Fault::NoSpace),
+    ),
+    rule(
+        "(no free inodes|out of inodes|inodes exhausted|no inodes)",
+        |d, _| d.exact(Fault::NoInodes),
+    ),
+    rule("disk quota exceeded", |d, _| {
+        path(d);
+        d.exact(Fault::DiskQuota);
+    }),
+    rule("read-only file system", |d, _| {
+        path(d);
+        d.exact(Fault::ReadOnly);
+    }),
+    rule(
+        "(input/output error|structure needs cleaning|stale file handle)",
+        |d, _| {
+            path(d);
+            d.exact(Fault::IoError);
+        },
+    ),
+    // --- the runtime's store ---
+    rule("failed to get reader from content store", |d, _| damaged(d)),
+    rule("blob {w} expected at {w}: blob not found", |d, _| {
+        damaged(d);
+    }),
+    rule("content digest {w}: not found", |d, _| damaged(d)),
+    rule("parent snapshot {w} does not exist", |d, _| {
+        d.runtime(Runtime::Containerd);
+        d.operation(Operation::Unpack);
+        d.exact(Fault::SnapshotRace);
+    }),
+    rule(
+        "(failed to stat snapshot|failed to commit snapshot) {w}",
+        |d, _| {
+            d.runtime(Runtime::Containerd);
+            d.operation(Operation::Unpack);
+            d.fault(Weight::Hint, Fault::SnapshotRace);
+        },
+    ),
+    rule("snapshot {w} does not exist", |d, _| {
+        d.exact(Fault::SnapshotRace);
+    }),
+    rule("target snapshot {q}: already exists", |d, _| {
+        d.exact(Fault::SnapshotRace);
+    }),
+    rule("lease does not exist", |d, _| d.exact(Fault::SnapshotRace)),
+    rule("lease {q}: not found", |d, _| d.exact(Fault::SnapshotRace)),
+    rule(
+        "(layer not known|layer does not exist|image not known|no such layer|error locating item named {q} for image|reading from store|layers on disk but not in|layer metadata|failed to open layer)",
+        |d, _| {
+            d.fault(Weight::Server, Fault::LocalStoreDamaged);
+        },
+    ),
+    rule("ref {w} locked", |d, _| {
+        d.runtime(Runtime::Containerd);
+        d.exact(Fault::QueueBlocked);
+    }),
+    // --- unpacking ---
+    rule("(failed to|error) lchown", |d, _| d.exact(Fault::Unpack)),
+    rule("failed to setxattr", |d, _| d.exact(Fault::Unpack)),
+    rule(
+        "potentially insufficient uids or gids available in user namespace",
+        |d, _| d.exact(Fault::Unpack),
+    ),
+    rule(
+        "(operation not permitted|directory not empty|operation not supported|too many open files|file exists|text file busy|too many levels of symbolic links|file name too long)",
+        |d, _| {
+            if d.operation == Some(Operation::Unpack)
+                || d.operation == Some(Operation::Store)
+                || d.operation == Some(Operation::Blob)
+            {
+                path(d);
+                d.fault(Weight::Server, Fault::Unpack);
+            }
+        },
+    ),
+    rule("failed to mount /var/lib", |d, _| {
+        d.fault(Weight::Server, Fault::Snapshotter);
+    }),
+    rule("(hcsshim::|re-exec error: exit status)", |d, _| {
+        d.fault(Weight::Hint, Fault::Unpack);
+    }),
+    // --- snapshotter and runtime ---
+    rule(
+        "(unable to initialize unpacker|unable to get snapshotter capabilities|snapshotter not loaded|error unpacking image: failed to get snapshotter)",
+        |d, _| {
+            d.runtime(Runtime::Containerd);
+            d.exact(Fault::Snapshotter);
+        },
+    ),
+    rule(
+        "snapshotter {w} (was not found|not found|does not support platform)",
+        |d, c| {
+            d.facts.snapshotter = Some(keep(c.get(0).trim_matches('"'), 100));
+            d.exact(Fault::Snapshotter);
+        },
+    ),
+    rule(
+        "(container runtime is down|runtime is not running|runtime not ready|container runtime network not ready)",
+        |d, _| {
+            d.exact(Fault::RuntimeUnavailable);
+        },
+    ),
+    rule("error creating temporary lease", |d, _| {
+        d.runtime(Runtime::Docker);
+        d.fault(Weight::Server, Fault::RuntimeUnavailable);
+    }),
+    rule("failed to decode {w}hosts.toml", |d, _| {
+        d.runtime(Runtime::Containerd);
+        d.exact(Fault::RuntimeConfig);
+    }),
+    rule("failed to parse image_pull_progress_timeout", |d, _| {
+        d.exact(Fault::RuntimeConfig);
+    }),
+    rule(
+        "(mirrors cannot be set when|invalid plugin config|failed to load plugin|toml: |loading registries configuration)",
+        |d, _| {
+            d.fault(Weight::Server, Fault::RuntimeConfig);
+        },
+    ),
+];
