@@ -2,5 +2,9 @@
 //! route, a DNS server, certificate makers and a Kubernetes API server. Never part of what
 //! people install.
 
+pub mod dns;
 pub mod image;
+pub mod labd;
+pub mod registry;
 pub mod spec;
+pub mod tls;
