@@ -72,7 +72,10 @@ pub fn write_layout(dir: &Path, recipe: &Recipe) -> Result<()> {
         layers.iter().map(|layer| format!("sha256:{}", layer.diff_id)).collect();
     let config = json!({
         "architecture": recipe.architecture, "os": "linux",
-        "config": {"Entrypoint": recipe.entrypoint, "Env": ["PATH=/bin"]},
+        // The label makes every reference an image of its own: the same content under two names
+        // would be one image on the node, and removing one would show the other.
+        "config": {"Entrypoint": recipe.entrypoint, "Env": ["PATH=/bin"],
+                   "Labels": {"dev.pulldoctor.lab.reference": recipe.reference}},
         "rootfs": {"type": "layers", "diff_ids": diff_ids},
         "history": layers.iter().map(|_| json!({"created_by": "pulldoctor lab"})).collect::<Vec<_>>(),
     });

@@ -6,18 +6,27 @@
 )]
 
 pub mod binaries;
+pub mod case;
 pub mod cgroup;
+pub mod check;
 pub mod control_plane;
 pub mod dns;
+pub mod dump;
 pub mod exec;
+pub mod faults;
 pub mod http_unix;
 pub mod images;
+pub mod labd;
 pub mod lifecycle;
 pub mod net;
 pub mod node;
 pub mod paths;
 pub mod pki;
 pub mod registries;
+pub mod runner;
+pub mod shell;
 pub mod state;
+pub mod tool;
+pub mod wait;
 
 pub use binaries::{Missing, requirements};

@@ -88,7 +88,7 @@ impl Node {
         self.write_etc()?;
         let namespace = net::create_inner(state, outer, self.name, self.address, &furnishing)?;
         outer.run(["ip", "route", "add", self.pods, "via", self.address])?;
-        self.start_containerd(state, &namespace)?;
+        self.start_containerd(state, &namespace, &[])?;
         self.import(&namespace, pause)?;
         self.start_kubelet(state, &namespace)
     }
@@ -214,17 +214,24 @@ impl Node {
         config
     }
 
-    /// Starts containerd and waits until it answers.
+    /// Starts containerd, with `env` beside its search path, and waits until it answers.
     ///
     /// # Errors
     /// When it does not start within 20 s.
-    pub fn start_containerd(&self, state: &mut State, namespace: &Namespace) -> Result<()> {
+    pub fn start_containerd(
+        &self,
+        state: &mut State,
+        namespace: &Namespace,
+        env: &[(&str, String)],
+    ) -> Result<()> {
         let role = format!("{}/containerd", self.name);
         let log = paths::data("logs").join(format!("{}.containerd.log", self.name));
         let (program, path) = self.programs();
         let mut argv = namespace.enter();
         argv.extend([format!("{program}/containerd"), "--config".into(), "/etc/containerd/config.toml".into()]);
-        let pid = exec::daemon(&argv, &[("PATH", path)], &log, &cgroup::procs_file())?;
+        let mut all = vec![("PATH", path)];
+        all.extend_from_slice(env);
+        let pid = exec::daemon(&argv, &all, &log, &cgroup::procs_file())?;
         state.add_process(&role, pid, &log)?;
         let up = exec::wait_until(Duration::from_secs(20), Duration::from_millis(100), || {
             self.ctr(namespace, &["version"]).timeout(Duration::from_secs(5)).run().is_ok()
@@ -233,6 +240,50 @@ impl Node {
             let said = fs::read_to_string(&log).unwrap_or_default();
             bail!("containerd of {} does not answer: {}", self.name, exec::last_lines(&said, 5));
         }
+        Ok(())
+    }
+
+    /// Ends containerd; its pods go on running.
+    ///
+    /// # Errors
+    /// When it does not end within 10 s.
+    pub fn stop_containerd(&self, state: &State) -> Result<()> {
+        let role = format!("{}/containerd", self.name);
+        let Some(pid) = state.pid(&role) else { return Ok(()) };
+        exec::run(["kill", "-TERM", &pid.to_string()])?;
+        let pause = Duration::from_millis(50);
+        if !exec::wait_until(Duration::from_secs(10), pause, || state.pid(&role).is_none()) {
+            bail!("containerd of {} does not end", self.name);
+        }
+        Ok(())
+    }
+
+    /// Removes every image of its containerd whose reference `matches`.
+    ///
+    /// # Errors
+    /// When `ctr` fails.
+    pub fn remove_images(&self, namespace: &Namespace, matches: impl Fn(&str) -> bool) -> Result<()> {
+        let list = self.ctr(namespace, &["images", "ls"]).run()?;
+        // Columns: reference, type, digest, …; the kubelet knows an image by every name that
+        // has its digest, also by the bare `sha256:…` that the CRI plugin adds.
+        let rows: Vec<(&str, &str)> = list
+            .lines()
+            .skip(1)
+            .filter_map(|line| {
+                let mut columns = line.split_whitespace();
+                Some((columns.next()?, columns.nth(1)?))
+            })
+            .collect();
+        let digests: Vec<&str> =
+            rows.iter().filter(|(name, _)| matches(name)).map(|(_, digest)| *digest).collect();
+        let names: Vec<&str> =
+            rows.iter().filter(|(_, digest)| digests.contains(digest)).map(|(name, _)| *name).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut words = vec!["images", "rm", "--sync"];
+        words.extend(names);
+        self.ctr(namespace, &words).run()?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! with htpasswd, each on an address of its own so that standard ports can be used by all.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -109,12 +109,16 @@ pub fn start(state: &mut State, outer: &Namespace, company: &Authority) -> Resul
 /// # Errors
 /// When a registry does not answer or refuses.
 pub fn fill(workstation: &Namespace) -> Result<()> {
-    let layout = paths::data("images/sleeper");
-    images::write_layout(&layout, &Recipe::sleeping("sleeper:1"))?;
+    for (repository, tags) in CONTENT {
+        for tag in tags {
+            let recipe = Recipe::sleeping(&format!("{repository}:{tag}"));
+            images::write_layout(&layout(repository, tag), &recipe)?;
+        }
+    }
     std::thread::scope(|scope| {
         let pushes: Vec<_> = REGISTRIES
             .iter()
-            .map(|registry| scope.spawn(|| fill_one(workstation, registry, &layout)))
+            .map(|registry| scope.spawn(|| fill_one(workstation, registry)))
             .collect();
         for push in pushes {
             match push.join() {
@@ -126,10 +130,14 @@ pub fn fill(workstation: &Namespace) -> Result<()> {
     })
 }
 
-fn fill_one(workstation: &Namespace, registry: &Registry, layout: &Path) -> Result<()> {
-    let source = format!("oci:{}:1", layout.display());
+fn layout(repository: &str, tag: &str) -> PathBuf {
+    paths::data("images").join(format!("{}-{tag}", repository.replace('/', "-")))
+}
+
+fn fill_one(workstation: &Namespace, registry: &Registry) -> Result<()> {
     for (repository, tags) in CONTENT {
         for tag in tags {
+            let source = format!("oci:{}:{tag}", layout(repository, tag).display());
             let target = format!("docker://{}/{repository}:{tag}", registry.name());
             let mut push = workstation.exec(["skopeo", "copy", "-q", "--insecure-policy"]);
             if !registry.tls {

@@ -1,8 +1,9 @@
 //! `cargo xtask lab …`
 
 use anyhow::Result;
-use clap::Subcommand;
-use pulldoctor_lab::{binaries, lifecycle};
+use clap::{Args, Subcommand};
+use pulldoctor_lab::runner::{self, Options};
+use pulldoctor_lab::{binaries, lifecycle, shell};
 
 /// What to do with the lab.
 #[derive(Subcommand)]
@@ -15,6 +16,48 @@ pub(crate) enum Command {
     Down,
     /// Show the lab's parts and whether they run
     Status,
+    /// Run cases on the real cluster and compare what the tool says with what they expect
+    Test(TestArguments),
+    /// Run cases and store the evidence that the tool records
+    Record {
+        /// Cases, by the name of their folder (`image-*` for a prefix)
+        #[arg(required = true)]
+        cases: Vec<String>,
+        /// Do not build the tool first
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Open a shell on the lab's workstation, with kubectl and pulldoctor at hand
+    Shell {
+        /// A node instead of the workstation
+        #[arg(default_value = "ws")]
+        node: String,
+    },
+}
+
+/// What to test.
+#[derive(Args)]
+pub(crate) struct TestArguments {
+    /// Cases, by the name of their folder (`image-*` for a prefix); all otherwise
+    cases: Vec<String>,
+    /// A case, as the positional ones
+    #[arg(long, value_name = "CASE")]
+    only: Vec<String>,
+    /// Run the slow cases as well
+    #[arg(long)]
+    all: bool,
+    /// How many cases run at a time
+    #[arg(long, short, default_value_t = 4)]
+    jobs: usize,
+    /// Start no new case after so many minutes
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Only inject and wait, do not run the tool
+    #[arg(long)]
+    without_tool: bool,
+    /// Do not build the tool first
+    #[arg(long)]
+    no_build: bool,
 }
 
 /// Runs a lab command.
@@ -24,5 +67,21 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Up => lifecycle::up(),
         Command::Down => lifecycle::down(),
         Command::Status => lifecycle::status(),
+        Command::Test(mut arguments) => {
+            arguments.cases.append(&mut arguments.only);
+            runner::run(&Options {
+                cases: arguments.cases,
+                all: arguments.all,
+                jobs: arguments.jobs,
+                minutes: arguments.minutes,
+                without_tool: arguments.without_tool,
+                no_build: arguments.no_build,
+                record: false,
+            })
+        }
+        Command::Record { cases, no_build } => {
+            runner::run(&Options { cases, record: true, no_build, ..Options::default() })
+        }
+        Command::Shell { node } => shell::open(&node),
     }
 }
