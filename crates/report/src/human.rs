@@ -1,0 +1,124 @@
+//! The report for people, in the manner of rustc: the cause in one line, what is at fault under
+//! it with carets, the facts, and a command that can be pasted.
+
+mod gaps;
+mod incident;
+
+use pulldoctor_model::{CauseId, Confidence, Report, Timestamp, clean_line};
+
+use crate::{Label, Stylesheet, count, page::Page, wrap::Text};
+
+/// How a report is shown.
+#[derive(Debug, Clone)]
+pub struct HumanOptions {
+    /// Columns of the page.
+    pub width: usize,
+    /// Colours.
+    pub style: Stylesheet,
+    /// Whether whole messages, every pod and every workload are shown.
+    pub verbose: bool,
+    /// What time it is: now, or when a recording was made.
+    pub now: Timestamp,
+    /// How the program was called: `pulldoctor` or `kubectl pulldoctor`.
+    pub program: String,
+}
+
+/// The whole report.
+pub fn human(report: &Report, options: &HumanOptions) -> String {
+    let mut page = Page::new(options.width, options.style);
+    let one_namespace = match report.scanned.namespaces.as_slice() {
+        [only] if only != "*" => Some(only.as_str()),
+        _ => None,
+    };
+    for incident in &report.incidents {
+        incident::render(&mut page, incident, one_namespace, options);
+        page.blank();
+    }
+    gaps::render(&mut page, &report.gaps);
+    summary(&mut page, report, options);
+    page.finish()
+}
+
+/// The cause and how sure it is.
+pub(crate) fn title(page: &mut Page, cause: CauseId, confidence: Confidence, summary: &str) {
+    let sure = match confidence {
+        Confidence::Proven => Label::Proven,
+        Confidence::Likely => Label::Likely,
+        Confidence::Possible | Confidence::Unknown => Label::Unsure,
+    };
+    let body = Text::of(Label::Error, format!("error[{cause}]"))
+        .with(Label::Summary, format!(": {}", clean_line(summary)));
+    page.heading(
+        &Text::new(),
+        &Text::plain("  "),
+        &body,
+        &Text::of(sure, confidence.as_str()),
+    );
+}
+
+/// Facts, each after its word, the words in a column of their own. A word that repeats is
+/// written once.
+pub(crate) fn notes(page: &mut Page, notes: &[(&str, Text)]) {
+    let column = notes
+        .iter()
+        .map(|(word, _)| word.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut before = "";
+    for (word, text) in notes {
+        let (sign, shown) = if *word == before {
+            ("     ", "")
+        } else {
+            ("   = ", *word)
+        };
+        let first = Text::of(Label::Frame, sign)
+            .with(Label::Key, shown)
+            .with(Label::Plain, " ".repeat(column + 2 - shown.chars().count()));
+        let rest = Text::plain(" ".repeat(5 + column + 2));
+        page.paragraph(&first, &rest, text);
+        before = word;
+    }
+}
+
+/// What was looked through.
+fn place(namespaces: &[String]) -> String {
+    match namespaces {
+        [] => "no namespace".to_owned(),
+        [all] if all == "*" => "all namespaces".to_owned(),
+        [one] => format!("namespace {}", clean_line(one)),
+        several => {
+            let names: Vec<_> = several.iter().map(|name| clean_line(name)).collect();
+            format!("namespaces {}", names.join(", "))
+        }
+    }
+}
+
+/// The last line: the counts.
+fn summary(page: &mut Page, report: &Report, options: &HumanOptions) {
+    let scanned = &report.scanned;
+    let hidden = report.gaps.iter().any(|gap| gap.counts);
+    let text = if report.incidents.is_empty() {
+        let seen = format!(
+            "{} in {}",
+            count(scanned.pods, "pod"),
+            place(&scanned.namespaces)
+        );
+        if hidden {
+            format!("No pod that could be seen waits for an image: {seen}.")
+        } else {
+            format!("No pod waits for an image: {seen}.")
+        }
+    } else {
+        let healthy = scanned.pods.saturating_sub(scanned.stuck);
+        let more = report.incidents.first().map_or_else(String::new, |first| {
+            format!(" `{} explain {}` for more.", options.program, first.cause)
+        });
+        format!(
+            "{}, {}; {} healthy.{more}",
+            count(report.incidents.len(), "incident"),
+            count(scanned.stuck, "pod"),
+            count(healthy, "pod"),
+        )
+    };
+    page.paragraph(&Text::new(), &Text::new(), &Text::plain(text));
+}
