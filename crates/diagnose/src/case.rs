@@ -1,0 +1,418 @@
+//! One symptom in its evidence, as the causes see it.
+
+use std::collections::HashMap;
+
+use pulldoctor_messages::{Fault, Reading};
+use pulldoctor_model::{
+    Answer, Answered, CauseId, Confidence, Event, Evidence, EvidenceItem, Filesystem, Finding, Gap,
+    ImagePlace, NodeFacts, NodeFilesystems, Object, OwnerFacts, Question, RegistryUse, SecretFacts,
+    ServiceAccountFacts, Symptom, Vantage, clean_line, shorten,
+};
+use pulldoctor_reference::Reference;
+
+use crate::{
+    known::Known,
+    texts::{Told, collect},
+};
+
+/// Answers and gaps by question.
+#[derive(Debug)]
+pub(crate) struct Index<'a> {
+    answers: HashMap<&'a Question, &'a Answered>,
+    gaps: HashMap<&'a Question, &'a Gap>,
+}
+
+impl<'a> Index<'a> {
+    pub(crate) fn new(evidence: &'a Evidence) -> Self {
+        Self {
+            answers: evidence
+                .answers
+                .iter()
+                .map(|answered| (&answered.question, answered))
+                .collect(),
+            gaps: evidence
+                .gaps
+                .iter()
+                .flat_map(|gap| gap.questions.iter().map(move |question| (question, gap)))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn is_settled(&self, question: &Question) -> bool {
+        self.answers.contains_key(question) || self.gaps.contains_key(question)
+    }
+
+    /// Whether the symptom's events were asked for and none is left.
+    pub(crate) fn has_no_events(&self, symptom: &Symptom) -> bool {
+        self.answers.get(&events_question(symptom)).is_some_and(
+            |answered| matches!(&answered.answer, Answer::Events(events) if events.is_empty()),
+        )
+    }
+
+    fn look<T>(
+        &self,
+        question: &Question,
+        read: impl FnOnce(&'a Answer) -> Option<T>,
+    ) -> Known<'a, T> {
+        if let Some(answered) = self.answers.get(question)
+            && let Some(value) = read(&answered.answer)
+        {
+            return Known::Seen(value, answered);
+        }
+        match self.gaps.get(question) {
+            Some(gap) => Known::Gap(gap),
+            None => Known::NotAsked,
+        }
+    }
+}
+
+/// One symptom in its evidence: its texts read, its image parsed, its answers at hand.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// All that was seen.
+    pub evidence: &'a Evidence,
+    /// The symptom that is judged.
+    pub symptom: &'a Symptom,
+    /// The image as the kubelet reads it; none if it does not parse.
+    pub image: Option<Reference>,
+    /// Whether all there is is a pasted text: then nothing is proven.
+    pub pasted: bool,
+    index: &'a Index<'a>,
+    told: Vec<Told>,
+    silence: Reading,
+}
+
+macro_rules! answers {
+    ($($(#[$meta:meta])* $name:ident($($arg:ident: $type:ty),*) -> $value:ty
+        = $question:expr, $pattern:pat => $read:expr;)*) => {
+        $(
+            $(#[$meta])*
+            pub fn $name(&self $(, $arg: $type)*) -> Known<'a, $value> {
+                let Some(question) = ($question)(self) else { return Known::NotAsked };
+                self.index.look(&question, |answer| match answer {
+                    $pattern => $read,
+                    _ => None,
+                })
+            }
+        )*
+    };
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(evidence: &'a Evidence, index: &'a Index<'a>, symptom: &'a Symptom) -> Self {
+        let events = index
+            .look(&events_question(symptom), |answer| match answer {
+                Answer::Events(events) => Some(events.as_slice()),
+                _ => None,
+            })
+            .seen()
+            .unwrap_or_default();
+        Self {
+            evidence,
+            symptom,
+            image: Reference::parse(&symptom.image).ok(),
+            pasted: false,
+            index,
+            told: collect(symptom, events),
+            silence: Reading::default(),
+        }
+    }
+
+    /// A pasted text, already read: nothing else is known.
+    pub(crate) fn pasted(
+        evidence: &'a Evidence,
+        index: &'a Index<'a>,
+        symptom: &'a Symptom,
+        reading: Reading,
+    ) -> Self {
+        Self {
+            evidence,
+            symptom,
+            image: Reference::parse(&symptom.image).ok(),
+            pasted: true,
+            index,
+            told: vec![Told::of(&symptom.message, reading)],
+            silence: Reading::default(),
+        }
+    }
+
+    /// What the judged text says.
+    pub fn reading(&self) -> &Reading {
+        self.told
+            .first()
+            .map_or(&self.silence, |told| &told.reading)
+    }
+
+    /// What went wrong according to the judged text.
+    pub fn fault(&self) -> &Fault {
+        &self.reading().fault
+    }
+
+    /// The fault of the pull itself: that of the pause image where the sandbox waits for it.
+    pub fn pull_fault(&self) -> &Fault {
+        match self.fault() {
+            Fault::SandboxImage { inner } => inner,
+            fault => fault,
+        }
+    }
+
+    /// The judged reading, then the others of a bracketed list (one per credential).
+    pub fn readings(&self) -> impl Iterator<Item = &Reading> {
+        std::iter::once(self.reading()).chain(self.reading().attempts.iter())
+    }
+
+    /// The judged text; empty if there is none.
+    pub fn text(&self) -> &str {
+        self.told.first().map_or("", |told| &told.text)
+    }
+
+    /// Whether any text carries a cause.
+    pub fn text_has_cause(&self) -> bool {
+        self.told.first().is_some_and(Told::has_cause)
+    }
+
+    /// The image's registry, `host[:port]`, normalised.
+    pub fn registry(&self) -> String {
+        if let Some(registry) = &self.reading().registry
+            && (self.pasted || self.image.is_none())
+        {
+            return registry.clone();
+        }
+        self.image.as_ref().map_or_else(
+            || "the registry".to_owned(),
+            |image| image.registry().to_owned(),
+        )
+    }
+
+    /// The host that the failed request went to: a mirror, token or blob host where the text
+    /// names one, otherwise the registry.
+    pub fn failed_host(&self) -> String {
+        let reading = self.reading();
+        if let Some(foreign) = &reading.foreign_host {
+            return foreign.host.clone();
+        }
+        self.registry()
+    }
+
+    /// `repository` with its registry, as a person would write it.
+    pub fn repository(&self) -> String {
+        self.image
+            .as_ref()
+            .map_or_else(|| self.symptom.image.clone(), Reference::repo)
+    }
+
+    /// The image as the summary names it.
+    pub fn image_name(&self) -> &str {
+        if self.symptom.image.is_empty() {
+            "the image"
+        } else {
+            &self.symptom.image
+        }
+    }
+
+    answers! {
+        /// The pod's events.
+        events() -> &'a [Event]
+            = |case: &Self| Some(events_question(case.symptom)),
+            Answer::Events(events) => Some(events.as_slice());
+        /// A secret of the pod's namespace, by name.
+        secret(name: &str) -> &'a SecretFacts
+            = |case: &Self| Some(case.secret_question(name)),
+            Answer::Secret(facts) => Some(facts);
+        /// The pod's service account.
+        service_account() -> &'a ServiceAccountFacts
+            = |case: &Self| case.service_account_question(),
+            Answer::ServiceAccount(facts) => Some(facts);
+        /// The symptom's node.
+        node() -> &'a NodeFacts
+            = |case: &Self| case.node_question(),
+            Answer::Node(facts) => Some(&**facts);
+        /// The file systems of the symptom's node.
+        filesystems() -> &'a NodeFilesystems
+            = |case: &Self| case.filesystems_question(),
+            Answer::NodeFilesystems(facts) => Some(facts);
+        /// The events of the symptom's node.
+        node_events() -> &'a [Event]
+            = |case: &Self| case.symptom.node.clone().map(|name| Question::NodeEvents { name }),
+            Answer::Events(events) => Some(events.as_slice());
+        /// The owner's template and history.
+        owner() -> &'a OwnerFacts
+            = |case: &Self| case.owner_question(),
+            Answer::Owner(facts) => Some(facts);
+        /// How this image fares on the nodes.
+        image_elsewhere() -> &'a [ImagePlace]
+            = |case: &Self| Some(case.image_elsewhere_question()),
+            Answer::Elsewhere(places) => Some(places.as_slice());
+        /// How the images of this registry fare on the nodes.
+        registry_elsewhere() -> &'a [ImagePlace]
+            = |case: &Self| Some(case.registry_elsewhere_question()),
+            Answer::Elsewhere(places) => Some(places.as_slice());
+        /// Which registries the scanned pods use.
+        registries_in_use() -> &'a [RegistryUse]
+            = |_: &Self| Some(Question::RegistriesInUse),
+            Answer::Registries(registries) => Some(registries.as_slice());
+    }
+
+    /// Asks for the pod's events.
+    pub fn events_question(&self) -> Question {
+        events_question(self.symptom)
+    }
+
+    /// Asks for a secret of the pod's namespace.
+    pub fn secret_question(&self, name: &str) -> Question {
+        Question::Secret {
+            namespace: self.symptom.namespace.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Asks for the pod's service account.
+    pub fn service_account_question(&self) -> Option<Question> {
+        self.symptom
+            .service_account
+            .clone()
+            .map(|name| Question::ServiceAccount {
+                namespace: self.symptom.namespace.clone(),
+                name,
+            })
+    }
+
+    /// Asks for the symptom's node.
+    pub fn node_question(&self) -> Option<Question> {
+        self.symptom
+            .node
+            .clone()
+            .map(|name| Question::Node { name })
+    }
+
+    /// Asks for the file systems of the symptom's node.
+    pub fn filesystems_question(&self) -> Option<Question> {
+        self.symptom
+            .node
+            .clone()
+            .map(|name| Question::NodeFilesystems { name })
+    }
+
+    /// Asks for the owner's template and history.
+    pub fn owner_question(&self) -> Option<Question> {
+        Some(Question::Owner {
+            namespace: self.symptom.namespace.clone(),
+            owner: self.symptom.owner.clone()?,
+            container: self.symptom.container.clone()?,
+        })
+    }
+
+    /// Asks how this image fares on the nodes.
+    pub fn image_elsewhere_question(&self) -> Question {
+        Question::ImageElsewhere {
+            image: self.symptom.image.clone(),
+        }
+    }
+
+    /// Asks how this registry's images fare on the nodes.
+    pub fn registry_elsewhere_question(&self) -> Question {
+        Question::RegistryElsewhere {
+            registry: self.registry(),
+        }
+    }
+
+    /// Asks which credentials the kubelet tries for this image.
+    pub fn keyring_question(&self) -> Question {
+        Question::Keyring {
+            namespace: self.symptom.namespace.clone(),
+            pod: self.symptom.pod.clone(),
+            image: self.symptom.image.clone(),
+        }
+    }
+
+    /// Asks the registry for this image with the pod's credentials.
+    pub fn registry_question(&self) -> Question {
+        Question::Registry {
+            image: self.symptom.image.clone(),
+            platform: self.node().seen().map(NodeFacts::platform),
+            credentials: pulldoctor_model::RegistryCredentials::Pod {
+                namespace: self.symptom.namespace.clone(),
+                pod: self.symptom.pod.clone(),
+            },
+        }
+    }
+
+    /// Asks what the registry looks like from the node.
+    pub fn node_view_question(&self) -> Option<Question> {
+        Some(Question::NodeView {
+            node: self.symptom.node.clone()?,
+            registry: self.registry(),
+        })
+    }
+
+    /// Lowers a confidence to what a pasted text allows: nothing is proven by it.
+    pub fn cap(&self, confidence: Confidence) -> Confidence {
+        if self.pasted {
+            confidence.min(Confidence::Likely)
+        } else {
+            confidence
+        }
+    }
+
+    /// A finding about this symptom that rests on its text.
+    pub fn finding(
+        &self,
+        cause: CauseId,
+        confidence: Confidence,
+        object: Object,
+        summary: impl Into<String>,
+    ) -> Finding {
+        let mut finding = Finding::new(cause, self.cap(confidence), object, summary);
+        if let Some(item) = self.text_item() {
+            finding.evidence.push(item);
+        }
+        finding
+    }
+
+    /// The judged text as a piece of evidence.
+    pub fn text_item(&self) -> Option<EvidenceItem> {
+        let text = self.text();
+        (!text.is_empty()).then(|| EvidenceItem {
+            question: "why did the pull fail?".to_owned(),
+            answer: shorten(&clean_line(text), 1_000).into_owned(),
+            from: Vantage::Text,
+            took_ms: None,
+        })
+    }
+
+    /// The object of causes about the image.
+    pub fn image_object(&self) -> Object {
+        Object::image(self.symptom.image.clone())
+    }
+
+    /// The object of causes about the node; the pod where it is not scheduled.
+    pub fn node_object(&self) -> Object {
+        match &self.symptom.node {
+            Some(node) => Object::node(node.clone()),
+            None => self.pod_object(),
+        }
+    }
+
+    /// The object where no cause is known.
+    pub fn pod_object(&self) -> Object {
+        Object::pod(self.symptom.namespace.clone(), self.symptom.pod.clone())
+    }
+}
+
+/// Whether a file system has so little left that a write of an image fails: under 1 % or 16 MiB.
+pub(crate) fn is_full(filesystem: &Filesystem) -> bool {
+    match (filesystem.available, filesystem.capacity) {
+        (Some(available), Some(capacity)) => {
+            available < 16 * 1024 * 1024 || available.saturating_mul(100) < capacity
+        }
+        _ => false,
+    }
+}
+
+fn events_question(symptom: &Symptom) -> Question {
+    Question::PodEvents {
+        namespace: symptom.namespace.clone(),
+        pod: symptom.pod.clone(),
+        uid: symptom.pod_uid.clone(),
+    }
+}

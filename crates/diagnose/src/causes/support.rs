@@ -1,0 +1,91 @@
+//! What several causes need: shapes of summaries and commands.
+
+use pulldoctor_model::{Applicability, Finding};
+use pulldoctor_reference::Reference;
+
+use crate::{case::Case, finding::FindingExt};
+
+/// Registries that answer alike for missing and private repositories (pull-facts 6.5).
+const ALIKE: &[&str] = &[
+    "docker.io",
+    "ghcr.io",
+    "quay.io",
+    "registry.gitlab.com",
+    "nvcr.io",
+];
+
+/// Endings of hosts that answer alike for missing and private repositories.
+const ALIKE_ENDINGS: &[&str] = &[
+    ".gcr.io",
+    "gcr.io",
+    "-docker.pkg.dev",
+    ".azurecr.io",
+    ".amazonaws.com",
+];
+
+/// Whether the host is known to answer alike for a missing and a private repository.
+pub(crate) fn answers_alike(host: &str) -> bool {
+    ALIKE.contains(&host) || ALIKE_ENDINGS.iter().any(|ending| host.ends_with(ending))
+}
+
+/// The tag that the kubelet asks for.
+pub(crate) fn tag_of(image: &Reference) -> &str {
+    image.effective_tag().unwrap_or("latest")
+}
+
+/// `-n NAMESPACE`, for commands that can be pasted.
+pub(crate) fn in_namespace(case: &Case<'_>) -> String {
+    format!("-n {}", quote(&case.symptom.namespace))
+}
+
+/// The command that sets another image, where the owner has a template that may be edited.
+pub(crate) fn set_image_command(case: &Case<'_>, image: &str) -> Option<String> {
+    let owner = case.symptom.owner.as_deref();
+    let container = case.symptom.container.as_deref()?;
+    let target = match owner {
+        None => format!("pod/{}", case.symptom.pod),
+        Some(owner) => {
+            let (kind, name) = owner.split_once('/')?;
+            let kind = match kind {
+                "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "CronJob" => {
+                    kind.to_lowercase()
+                }
+                // A Job's template cannot be changed, and other owners are not ours to edit.
+                _ => return None,
+            };
+            format!("{kind}/{name}")
+        }
+    };
+    Some(format!(
+        "kubectl set image {} {} {}",
+        quote(&target),
+        quote(&format!("{container}={image}")),
+        in_namespace(case)
+    ))
+}
+
+/// Quotes a word for a POSIX shell where it needs it: names from a cluster are hostile text.
+pub(crate) fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Adds the remedy of another image.
+pub(crate) fn with_set_image(
+    finding: Finding,
+    case: &Case<'_>,
+    id: &str,
+    title: impl Into<String>,
+    image: &str,
+) -> Finding {
+    finding.remedy(
+        id,
+        Applicability::Consent,
+        title,
+        set_image_command(case, image),
+    )
+}

@@ -1,0 +1,87 @@
+//! The loop's two halves: what to ask, and what the answers mean.
+
+use std::collections::HashSet;
+
+use pulldoctor_model::{Diagnosis, Evidence, Question, Report};
+
+use crate::{
+    case::{Case, Index},
+    causes, group, rank,
+};
+
+/// What would still decide, over all symptoms: each question once, neither answered nor known to
+/// be unanswerable, those of the first symptoms first.
+///
+/// Where no text of a symptom carries a cause, its events are asked for before anything else.
+pub fn questions(evidence: &Evidence) -> Vec<Question> {
+    let index = Index::new(evidence);
+    let mut seen = HashSet::new();
+    let mut asked = Vec::new();
+    for symptom in &evidence.symptoms {
+        let case = Case::new(evidence, &index, symptom);
+        for question in questions_of(&case, &index) {
+            if is_askable(&question)
+                && !index.is_settled(&question)
+                && seen.insert(question.clone())
+            {
+                asked.push(question);
+            }
+        }
+    }
+    asked
+}
+
+fn questions_of(case: &Case<'_>, index: &Index<'_>) -> Vec<Question> {
+    if !case.text_has_cause() {
+        let events = case.events_question();
+        if !index.is_settled(&events) {
+            return vec![events];
+        }
+    }
+    causes::ALL
+        .iter()
+        .flat_map(|cause| (cause.questions)(case))
+        .collect()
+}
+
+/// Whether the cluster side answers this kind of question during a diagnosis. The others are
+/// named in the report as what would decide.
+fn is_askable(question: &Question) -> bool {
+    !matches!(
+        question,
+        Question::Keyring { .. } | Question::Registry { .. } | Question::NodeView { .. }
+    )
+}
+
+/// One diagnosis for every symptom, in the order of the symptoms.
+pub fn judge(evidence: &Evidence) -> Vec<Diagnosis> {
+    let index = Index::new(evidence);
+    evidence
+        .symptoms
+        .iter()
+        .enumerate()
+        .map(|(at, symptom)| Diagnosis {
+            symptom: at,
+            first: rank::first(&Case::new(evidence, &index, symptom)),
+        })
+        .collect()
+}
+
+/// The whole report: diagnoses grouped into incidents, and the gaps with their weight.
+pub fn report(evidence: &Evidence) -> Report {
+    let diagnoses = judge(evidence);
+    let index = Index::new(evidence);
+    let texts = evidence
+        .symptoms
+        .iter()
+        .map(|symptom| Case::new(evidence, &index, symptom).text().to_owned())
+        .collect::<Vec<_>>();
+    let gaps = group::gaps(evidence, &diagnoses);
+    Report {
+        schema: Report::SCHEMA.to_owned(),
+        context: evidence.context.clone(),
+        scanned: evidence.scanned.clone(),
+        incidents: group::incidents(evidence, diagnoses, &texts),
+        gaps,
+    }
+}

@@ -1,0 +1,150 @@
+//! Builders for the tests of the causes: a symptom in some evidence, judged.
+
+use pulldoctor_model::{
+    Answer, Answered, CauseId, Condition, ContainerKind, Evidence, Finding, Gap, GapReason,
+    NodeFacts, PullPolicy, Question, SecretFacts, Symptom, Timestamp, Vantage,
+};
+
+/// Evidence of one symptom, to which answers are added.
+#[derive(Debug, Clone)]
+pub(crate) struct Fixture {
+    /// The evidence so far.
+    pub(crate) evidence: Evidence,
+}
+
+/// A container `api` of pod `api-1` in `shop` on node `n1` that waits for `image`.
+pub(crate) fn stuck(image: &str, reason: &str, message: &str) -> Fixture {
+    let mut evidence = Evidence::new("test", "https://cluster", at(0));
+    evidence.scanned.pods = 1;
+    evidence.scanned.stuck = 1;
+    evidence.scanned.namespaces = vec!["shop".to_owned()];
+    evidence.symptoms.push(Symptom {
+        namespace: "shop".to_owned(),
+        pod: "api-1".to_owned(),
+        pod_uid: "uid-1".to_owned(),
+        container: Some("api".to_owned()),
+        kind: ContainerKind::Container,
+        node: Some("n1".to_owned()),
+        owner: Some("Deployment/api".to_owned()),
+        field: Some("spec.template.spec.containers[0].image".to_owned()),
+        image: image.to_owned(),
+        pull_policy: Some(PullPolicy::IfNotPresent),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        since: Some(at(-60)),
+        created: Some(at(-60)),
+        next_retry: None,
+        pull_secrets: Vec::new(),
+        service_account: Some("default".to_owned()),
+        static_pod: false,
+        ran_before: false,
+        wanted_arch: None,
+    });
+    Fixture { evidence }
+}
+
+/// A point in time, in seconds around the observation.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).expect("in range")
+}
+
+/// A healthy node: linux/amd64, kubelet 1.37, containerd 2.4, no pressure, one other image.
+pub(crate) fn node() -> NodeFacts {
+    NodeFacts {
+        os: "linux".to_owned(),
+        arch: "amd64".to_owned(),
+        kubelet: "v1.37.2".to_owned(),
+        runtime: "containerd://2.4.2".to_owned(),
+        conditions: vec![Condition {
+            kind: "DiskPressure".to_owned(),
+            status: "False".to_owned(),
+            reason: "KubeletHasNoDiskPressure".to_owned(),
+            message: "kubelet has no disk pressure".to_owned(),
+            since: Some(at(-90_000)),
+        }],
+        images: vec![pulldoctor_model::NodeImage {
+            names: vec!["registry.example.com/other:1".to_owned()],
+            size: 1_000,
+        }],
+        heartbeat: Some(at(-5)),
+        unschedulable: false,
+    }
+}
+
+/// A pull secret of the right type.
+pub(crate) fn pull_secret() -> SecretFacts {
+    SecretFacts {
+        exists: true,
+        kind: Some("kubernetes.io/dockerconfigjson".to_owned()),
+        keys: vec![".dockerconfigjson".to_owned()],
+        created: Some(at(-90_000)),
+        elsewhere: Vec::new(),
+        siblings: Vec::new(),
+    }
+}
+
+impl Fixture {
+    /// Changes the symptom.
+    pub(crate) fn symptom(mut self, change: impl FnOnce(&mut Symptom)) -> Self {
+        change(&mut self.evidence.symptoms[0]);
+        self
+    }
+
+    /// Adds an answer from the API.
+    pub(crate) fn answer(mut self, question: Question, answer: Answer) -> Self {
+        self.evidence.answers.push(Answered {
+            question,
+            from: Vantage::Api,
+            took_ms: Some(1),
+            answer,
+        });
+        self
+    }
+
+    /// Adds the answer about the symptom's node.
+    pub(crate) fn node(self, facts: NodeFacts) -> Self {
+        self.answer(
+            Question::Node {
+                name: "n1".to_owned(),
+            },
+            Answer::Node(Box::new(facts)),
+        )
+    }
+
+    /// Names a pull secret in the pod and adds the answer about it.
+    pub(crate) fn secret(self, name: &str, facts: SecretFacts) -> Self {
+        let question = Question::Secret {
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+        };
+        self.symptom(|symptom| symptom.pull_secrets.push(name.to_owned()))
+            .answer(question, Answer::Secret(facts))
+    }
+
+    /// Forbids a question.
+    pub(crate) fn forbid(mut self, question: Question) -> Self {
+        self.evidence.gaps.push(Gap {
+            what: "a test's gap".to_owned(),
+            why: GapReason::Forbidden,
+            grant: Some("- rule".to_owned()),
+            questions: vec![question],
+            hides_pods: false,
+        });
+        self
+    }
+
+    /// The questions that the engine would ask now.
+    pub(crate) fn questions(&self) -> Vec<Question> {
+        crate::questions(&self.evidence)
+    }
+
+    /// The finding that comes first.
+    pub(crate) fn judge(&self) -> Finding {
+        crate::judge(&self.evidence).remove(0).first
+    }
+
+    /// The cause that comes first.
+    pub(crate) fn cause(&self) -> CauseId {
+        self.judge().cause
+    }
+}
