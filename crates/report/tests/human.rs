@@ -8,7 +8,7 @@ use pulldoctor_model::{
 use pulldoctor_report::{HumanOptions, Stylesheet, human};
 
 fn at(text: &str) -> Timestamp {
-    text.parse().unwrap()
+    text.parse().expect("a time")
 }
 
 fn options(width: usize) -> HumanOptions {
