@@ -1,5 +1,7 @@
 //! `cargo xtask lab …`
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use pulldoctor_lab::runner::{self, Options};
@@ -43,6 +45,9 @@ pub(crate) struct TestArguments {
     /// A case, as the positional ones
     #[arg(long, value_name = "CASE")]
     only: Vec<String>,
+    /// Folder of cases instead of the repository's own
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Run the slow cases as well
     #[arg(long)]
     all: bool,
@@ -71,6 +76,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
             arguments.cases.append(&mut arguments.only);
             runner::run(&Options {
                 cases: arguments.cases,
+                dir: arguments.dir,
                 all: arguments.all,
                 jobs: arguments.jobs,
                 minutes: arguments.minutes,
@@ -79,9 +85,12 @@ pub(crate) fn run(command: Command) -> Result<()> {
                 record: false,
             })
         }
-        Command::Record { cases, no_build } => {
-            runner::run(&Options { cases, record: true, no_build, ..Options::default() })
-        }
+        Command::Record { cases, no_build } => runner::run(&Options {
+            cases,
+            record: true,
+            no_build,
+            ..Options::default()
+        }),
         Command::Shell { node } => shell::open(&node),
     }
 }

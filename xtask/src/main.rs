@@ -3,7 +3,10 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod check;
 mod lab;
+mod run;
+mod test;
 
 /// The chores of the project
 #[derive(Parser)]
@@ -15,6 +18,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Format, lints, generated files, dependencies: all that needs no cluster
+    Check,
+    /// Every test there is, the cases on the real cluster last
+    Test {
+        /// Leave out the cases on the real cluster
+        #[arg(long)]
+        without_lab: bool,
+    },
     /// A real Kubernetes on this machine, with faults to inject (see lab/README.md)
     #[command(subcommand)]
     Lab(lab::Command),
@@ -22,6 +33,8 @@ enum Chore {
 
 fn main() -> Result<()> {
     match Arguments::parse().chore {
+        Chore::Check => check::run(),
+        Chore::Test { without_lab } => test::run(without_lab),
         Chore::Lab(command) => lab::run(command),
     }
 }
