@@ -9,27 +9,33 @@ use crate::{CredentialUse, Fault, ForeignHost, HostRole, Reading, Runtime, image
 /// Never fails: what is not recognised gives [`Fault::Unknown`]. Texts beyond 64 KiB are read at
 /// their head and tail only; the time is linear in what is read.
 pub fn read(text: &str) -> Reading {
+    read_weighed(text).1
+}
+
+/// Reads one message; the weight tells how exactly it names its fault.
+pub(crate) fn read_weighed(text: &str) -> (Weight, Reading) {
     let mut clean = clean(text);
     split::without_artifact(&mut clean);
     if let Some((primary, mirrors)) = split::mirrors(&clean) {
-        let mut reading = one(&crate::text::clean(&primary)).0;
+        let (mut reading, weight) = one(&crate::text::clean(&primary));
         reading.layers.push(crate::Layer::MirrorsFailed);
         reading.attempts = mirrors
             .iter()
             .map(|text| one(&crate::text::clean(text)).0)
             .collect();
         reading.truncated = clean.truncated;
-        return reading;
+        return (weight, reading);
     }
     let parts = split::attempts(&clean);
     if parts.len() < 2 {
-        return one(&clean).0;
+        let (reading, weight) = one(&clean);
+        return (weight, reading);
     }
     combine(&clean, &parts)
 }
 
 /// Reads a list of attempts: each on its own, and the whole as the one that tells most.
-fn combine(clean: &Clean, parts: &[String]) -> Reading {
+fn combine(clean: &Clean, parts: &[String]) -> (Weight, Reading) {
     let attempts: Vec<(Reading, Weight)> = parts
         .iter()
         .map(|part| one(&crate::text::clean(part)))
@@ -48,7 +54,7 @@ fn combine(clean: &Clean, parts: &[String]) -> Reading {
         })
         .map_or(0, |(index, _)| index);
     let outer = one(clean).0;
-    let mut whole = attempts[best].0.clone();
+    let (mut whole, weight) = attempts[best].clone();
     whole.reason = outer.reason.or(whole.reason);
     whole.image = outer.image.or(whole.image);
     whole.registry = outer.registry.or(whole.registry);
@@ -73,7 +79,7 @@ fn combine(clean: &Clean, parts: &[String]) -> Reading {
     }
     whole.truncated = clean.truncated;
     whole.attempts = attempts.into_iter().map(|(reading, _)| reading).collect();
-    whole
+    (weight, whole)
 }
 
 /// Reads a text that holds one error.

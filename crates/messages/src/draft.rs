@@ -18,6 +18,8 @@ pub(crate) enum Weight {
     Access,
     /// An HTTP status.
     Status,
+    /// The registry's class of error, without more words.
+    Class,
     /// The registry's own words.
     Server,
     /// Network, TLS, proxy.
@@ -112,6 +114,11 @@ impl<'t> Draft<'t> {
     /// The text of the phrase, in lower case.
     pub(crate) fn phrase(&self) -> &'t str {
         &self.lower[self.start..self.end]
+    }
+
+    /// The text of the phrase.
+    pub(crate) fn phrase_text(&self) -> &'t str {
+        &self.text[self.start..self.end]
     }
 
     /// What follows the phrase, in lower case.

@@ -1,21 +1,360 @@
-//! Reads what people paste: several lines, events, log lines.
+//! Reads what people paste: `kubectl describe pod`, `kubectl get events`, journald, several lines.
 
 use serde::{Deserialize, Serialize};
 
-use crate::Reading;
+use crate::draft::Weight;
+use crate::text::{CAP, keep};
+use crate::{Fault, Reading, assemble};
+
+/// How much of a pasted text is read; the rest is left out and [`Paste::truncated`] says so.
+const PASTE_CAP: usize = 1024 * 1024;
+/// How many distinct errors are kept.
+const MOST: usize = 64;
 
 /// What a pasted text tells.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct Paste {
-    /// The distinct errors, most informative first.
+    /// The distinct errors, most informative first. A text without any has none.
     pub readings: Vec<Reading>,
+    /// The pod that `kubectl describe` shows, or an event names.
+    pub pod: Option<String>,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// The node that it runs on.
+    pub node: Option<String>,
+    /// Images of the pod's containers, as written in the pod.
+    pub images: Vec<String>,
+    /// Waiting reasons, in order.
+    pub reasons: Vec<String>,
+    /// The text was longer than what is read.
+    pub truncated: bool,
 }
 
-/// Reads a pasted text.
+/// Reads a pasted text, of one message or of many lines.
+///
+/// Lines that go on the line before them (wrapped, or a server's message) are joined to it. Each
+/// distinct error comes once, the one that tells most first; errors that only repeat that a pull
+/// failed are left out where another one tells why. Never fails; linear in what is read (1 MiB).
 pub fn read_paste(text: &str) -> Paste {
-    Paste {
-        readings: vec![crate::read(text)],
+    let (text, truncated) = cap(text);
+    let mut paste = Paste {
+        truncated,
+        ..Paste::default()
+    };
+    let mut found: Vec<(Weight, Reading)> = Vec::new();
+    let mut notes: Vec<(Weight, Reading)> = Vec::new();
+    for block in blocks(text) {
+        paste.context(&block);
+        let (weight, reading) = assemble::read_weighed(&block);
+        let target = match reading.fault {
+            Fault::Unknown => continue,
+            Fault::BackOffOnly | Fault::NotAPullProblem => &mut notes,
+            _ => &mut found,
+        };
+        match target.iter().position(|(_, other)| same(other, &reading)) {
+            Some(index) if details(&reading) > details(&target[index].1) => {
+                target[index] = (weight, reading);
+            }
+            None if target.len() < MOST => target.push((weight, reading)),
+            _ => {}
+        }
+    }
+    if found.is_empty() {
+        found = notes;
+    }
+    // A stable sort: of equals the text's order stays. An error that belongs to a pull goes before
+    // what only stands near it.
+    found.sort_by_key(|(weight, reading)| {
+        let pull = !reading.layers.is_empty();
+        std::cmp::Reverse((pull, *weight))
+    });
+    paste.readings = found.into_iter().map(|(_, reading)| reading).collect();
+    if paste.readings.is_empty() {
+        // One error that is spread over lines in a way of its own.
+        let whole = crate::read(text);
+        if whole.fault != Fault::Unknown {
+            paste.readings.push(whole);
+        }
+    }
+    paste
+}
+
+fn cap(text: &str) -> (&str, bool) {
+    if text.len() <= PASTE_CAP {
+        return (text, false);
+    }
+    let mut end = PASTE_CAP;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (&text[..end], true)
+}
+
+/// Whether two readings tell the same: the same fault of the same image at the same place.
+fn same(one: &Reading, other: &Reading) -> bool {
+    let agree = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
+    one.fault == other.fault
+        && agree(&one.image, &other.image)
+        && agree(&one.registry, &other.registry)
+        && agree(&one.facts.path, &other.facts.path)
+        && one.facts.secrets == other.facts.secrets
+}
+
+/// How much a reading tells, to choose among those that tell the same.
+fn details(reading: &Reading) -> usize {
+    usize::from(reading.image.is_some())
+        + usize::from(reading.url.is_some())
+        + usize::from(reading.server_message.is_some())
+        + usize::from(reading.reason.is_some())
+        + reading.layers.len()
+        + reading.attempts.len() * 4
+}
+
+/// Cuts a text into errors: one line each, with the lines that go on it.
+fn blocks(text: &str) -> Vec<String> {
+    let mut blocks: Vec<String> = Vec::new();
+    let mut indent = 0;
+    for line in text.lines() {
+        if line.trim().is_empty() {
+            indent = usize::MAX;
+            continue;
+        }
+        let depth = line.len() - line.trim_start().len();
+        let joins = indent != usize::MAX
+            && blocks
+                .last()
+                .is_some_and(|before| goes_on(before, line, depth, indent));
+        match blocks.last_mut() {
+            Some(before) if joins && before.len() < CAP => {
+                before.push('\n');
+                before.push_str(line.trim());
+            }
+            _ => {
+                blocks.push(line.trim().to_owned());
+                indent = depth;
+            }
+        }
+    }
+    blocks
+}
+
+/// Whether a line goes on the block before it.
+fn goes_on(before: &str, line: &str, depth: usize, indent: usize) -> bool {
+    let trimmed = line.trim();
+    if starts_anew(trimmed) {
+        return false;
+    }
+    // A sentence that breaks off goes on.
+    let open = before.ends_with([':', ',', '-', '(', '[', '"'])
+        || before.ends_with(" to")
+        || before.ends_with(" in")
+        || before.ends_with("error")
+        || odd_quotes(before);
+    // `kubectl get -o yaml` folds long strings: deeper lines below `message:`.
+    let folded = depth > indent && is_message_field(before);
+    // A registry's words stand on a line of their own (containerd 2.1 on).
+    let status = before.bytes().rev().take(40).any(|b| b.is_ascii_digit())
+        && trimmed.split([':', ' ']).next().is_some_and(|word| {
+            matches!(
+                word,
+                "toomanyrequests"
+                    | "denied"
+                    | "unauthorized"
+                    | "manifest"
+                    | "errors"
+                    | "name"
+                    | "unknown"
+                    | "unavailable"
+            )
+        });
+    let failing = !open && before.contains("ailed to") && depth > indent;
+    open || folded || status || failing
+}
+
+fn is_message_field(before: &str) -> bool {
+    let lower = before.to_ascii_lowercase();
+    ["message:", "reason:", "- message:", "error:"]
+        .iter()
+        .any(|field| lower.starts_with(field))
+}
+
+fn odd_quotes(text: &str) -> bool {
+    text.bytes().filter(|b| *b == b'"').count() % 2 == 1
+}
+
+/// Whether a line begins an entry of its own: an event, a log line, a field.
+fn starts_anew(line: &str) -> bool {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    if matches!(
+        first,
+        "Normal"
+            | "Warning"
+            | "Events:"
+            | "Conditions:"
+            | "State:"
+            | "Reason:"
+            | "Image:"
+            | "Type"
+            | "----"
+            | "level=error"
+    ) {
+        return true;
+    }
+    // `5m12s  Warning  Failed …`, `2026-11-24T…`, `Nov 24 20:00:00`, `E1124 20:00:00.…`, `time="…`.
+    let second = line.split_whitespace().nth(1).unwrap_or_default();
+    let clock = |word: &str| {
+        word.len() >= 8
+            && word.as_bytes().get(2) == Some(&b':')
+            && word.as_bytes().get(5) == Some(&b':')
+    };
+    matches!(second, "Normal" | "Warning")
+        || first.starts_with("time=\"")
+        || first.starts_with("{\"")
+        || first.ends_with('s')
+            && first.bytes().next().is_some_and(|b| b.is_ascii_digit())
+            && second == "Warning"
+        || clock(second)
+        || line.split_whitespace().nth(2).is_some_and(clock)
+        || (first.len() >= 19
+            && first.as_bytes().get(4) == Some(&b'-')
+            && first.as_bytes().get(10) == Some(&b'T'))
+}
+
+impl Paste {
+    /// Takes the fields of `kubectl describe pod` and of `-o yaml`.
+    fn context(&mut self, block: &str) {
+        let Some((name, value)) = block.split_once(':') else {
+            return;
+        };
+        let value = value.trim();
+        if value.is_empty() || value.len() > 1024 {
+            return;
+        }
+        let first = value
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .trim_matches('"');
+        match name.trim_start_matches("- ").trim() {
+            "Name" if self.pod.is_none() => self.pod = Some(keep(first, 253)),
+            "Namespace" | "namespace" if self.namespace.is_none() => {
+                self.namespace = Some(keep(first, 63));
+            }
+            "Node" | "nodeName" if self.node.is_none() => {
+                self.node = Some(keep(first.split('/').next().unwrap_or(first), 253));
+            }
+            "Image" | "image" => {
+                let image = keep(first, 512);
+                if !self.images.contains(&image) && self.images.len() < MOST {
+                    self.images.push(image);
+                }
+            }
+            "Reason" | "reason" => {
+                let reason = keep(value.trim_matches('"'), 255);
+                let ours = reason.contains("Image")
+                    || reason.contains(' ')
+                    || reason == "RegistryUnavailable"
+                    || reason == "SignatureValidationFailed";
+                if ours && !self.reasons.contains(&reason) && self.reasons.len() < MOST {
+                    self.reasons.push(reason);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Layer;
+
+    const DESCRIBE: &str = r#"Name:             api-6c9f-x2
+Namespace:        shop
+Priority:         0
+Node:             n3/10.0.0.13
+Status:           Pending
+Containers:
+  api:
+    Image:          reg.example.com/shop/api:1
+    State:          Waiting
+      Reason:       ImagePullBackOff
+    Ready:          False
+Events:
+  Type     Reason     Age                From               Message
+  ----     ------     ----               ----               -------
+  Normal   Scheduled  61s                default-scheduler  Successfully assigned shop/api-6c9f-x2 to n3
+  Normal   Pulling    21s (x3 over 60s)  kubelet            Pulling image "reg.example.com/shop/api:1"
+  Warning  Failed     21s (x3 over 60s)  kubelet            Failed to pull image "reg.example.com/shop/api:1": failed to pull and unpack image "reg.example.com/shop/api:1": failed to resolve reference "reg.example.com/shop/api:1": unexpected status from GET request to https://reg.example.com/v2/shop/api/manifests/1: 429 Too Many Requests
+toomanyrequests: You have reached your limit
+  Warning  Failed     21s (x3 over 60s)  kubelet            Error: ErrImagePull
+  Normal   BackOff    7s (x4 over 60s)   kubelet            Back-off pulling image "reg.example.com/shop/api:1"
+  Warning  Failed     7s (x4 over 60s)   kubelet            Error: ImagePullBackOff
+"#;
+
+    #[test]
+    fn describe_gives_the_error_once_and_its_context() {
+        let paste = read_paste(DESCRIBE);
+        assert_eq!(paste.readings.len(), 1, "{:#?}", paste.readings);
+        let reading = &paste.readings[0];
+        assert_eq!(reading.fault, Fault::RateLimited);
+        assert_eq!(
+            reading.server_message.as_deref(),
+            Some("toomanyrequests: You have reached your limit")
+        );
+        assert!(reading.layers.contains(&Layer::FailedToPull));
+        assert_eq!(paste.pod.as_deref(), Some("api-6c9f-x2"));
+        assert_eq!(paste.namespace.as_deref(), Some("shop"));
+        assert_eq!(paste.node.as_deref(), Some("n3"));
+        assert_eq!(paste.images, ["reg.example.com/shop/api:1"]);
+        assert_eq!(paste.reasons, ["ImagePullBackOff"]);
+    }
+
+    #[test]
+    fn different_errors_come_each_once_most_telling_first() {
+        let paste = read_paste(
+            "5m  Warning  Failed  pod/a  Failed to pull image \"x/y:1\": context canceled\n\
+             5m  Warning  FailedToRetrieveImagePullSecret  pod/a  Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.\n\
+             5m  Warning  Failed  pod/a  Failed to pull image \"x/y:1\": context canceled\n\
+             5m  Warning  Failed  pod/a  Error: ErrImagePull\n",
+        );
+        let faults: Vec<_> = paste.readings.iter().map(|r| &r.fault).collect();
+        assert_eq!(faults, [&Fault::Cancelled, &Fault::SecretMissing]);
+    }
+
+    #[test]
+    fn wrapped_lines_are_one_error() {
+        let paste = read_paste(
+            "Failed to pull image \"r.io/x:1\":\n  failed to pull and unpack image \"r.io/x:1\":\n  failed to resolve reference \"r.io/x:1\":\n  failed to do request: Head\n  \"https://r.io/v2/x/manifests/1\": dial tcp: lookup r.io on 10.0.0.1:53:\n  no such host\n",
+        );
+        assert_eq!(paste.readings.len(), 1, "{:#?}", paste.readings);
+        assert!(matches!(paste.readings[0].fault, Fault::Dns { .. }));
+    }
+
+    #[test]
+    fn a_back_off_alone_is_told_as_such_and_prose_gives_nothing() {
+        assert_eq!(
+            read_paste("Back-off pulling image \"x\"").readings[0].fault,
+            Fault::BackOffOnly
+        );
+        assert!(
+            read_paste("Dear all,\nwhat is for lunch?\n")
+                .readings
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn messages_in_yaml_are_unfolded() {
+        let paste = read_paste(
+            "    state:\n      waiting:\n        message: 'Back-off pulling image \"r.io/x:1\": ErrImagePull: failed to pull\n          and unpack image \"r.io/x:1\": failed to resolve reference \"r.io/x:1\":\n          r.io/x:1: not found'\n        reason: ImagePullBackOff\n",
+        );
+        assert_eq!(paste.readings.len(), 1, "{:#?}", paste.readings);
+        assert!(matches!(
+            paste.readings[0].fault,
+            Fault::ManifestMissing { .. }
+        ));
     }
 }

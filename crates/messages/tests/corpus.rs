@@ -10,7 +10,7 @@ use serde_json::Value;
 fn corpus() -> Vec<Value> {
     include_str!("corpus/train.jsonl")
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| serde_json::from_str(line).expect("a line of the corpus is JSON"))
         .collect()
 }
 

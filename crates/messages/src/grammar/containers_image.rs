@@ -102,9 +102,14 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "unable to retrieve auth token: invalid username/password",
         |d, _| {
+            // containers/image says so of any 401 of the token endpoint, also of an anonymous try.
             d.runtime(Runtime::CriO);
             d.operation(Operation::Authorize);
-            d.server(Fault::BadLogin);
+            d.status = d.status.or(Some(401));
+            d.server(Fault::TokenRefused {
+                status: Some(401),
+                anonymous: None,
+            });
         },
     ),
     rule("requesting bearer token: ", |d, _| {

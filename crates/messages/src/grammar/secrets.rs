@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         }
     }),
     rule(
-        "^invalid character {w} (looking for|after|in|in string)",
+        "^invalid character {..}(looking for|after|in string|in literal|in numeric|in exponent)",
         |d, _| {
             if !runtime_speaks(d) && d.status.is_none() {
                 d.operation(Operation::Credentials);

@@ -12,7 +12,13 @@ fn policy(d: &mut Draft<'_>, policy: PolicyKind) {
 /// `denied`, `forbidden`, `unauthorized` alone: the class, unless the words say more.
 fn class(d: &mut Draft<'_>, fault: Fault) {
     d.take_server_message();
-    d.fault(Weight::Server, fault);
+    // A token endpoint's refusal is told by its status already, and more exactly.
+    let weight = if d.operation == Some(crate::Operation::Authorize) {
+        Weight::Access
+    } else {
+        Weight::Class
+    };
+    d.fault(weight, fault);
 }
 
 pub(super) const RULES: &[Rule] = &[

@@ -64,22 +64,11 @@ pub(super) const RULES: &[Rule] = &[
     rule("certificate is not yet valid", |d, _| {
         d.net(Fault::CertificateNotYetValid);
     }),
-    rule("certificate is valid for {..}, not {w}", |d, c| {
-        let phrase = d.phrase();
+    rule("<x509: >certificate is valid for {..}, not {w}", |d, c| {
+        let phrase = d.phrase_text();
         let names = phrase
-            .strip_prefix("certificate is valid for ")
-            .unwrap_or_default();
-        let names = names
-            .rsplit_once(", not ")
-            .map_or(names, |(names, _)| names);
-        d.facts.valid_for = names.split(", ").take(64).map(|n| keep(n, 255)).collect();
-        mismatch(d, c.get(0));
-    }),
-    rule("x509: certificate is valid for {..}, not {w}", |d, c| {
-        let phrase = d.phrase();
-        let names = phrase
-            .strip_prefix("x509: certificate is valid for ")
-            .unwrap_or_default();
+            .split_once(" for ")
+            .map_or(phrase, |(_, names)| names);
         let names = names
             .rsplit_once(", not ")
             .map_or(names, |(names, _)| names);
