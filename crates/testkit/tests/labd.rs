@@ -1,5 +1,7 @@
 //! The lab daemon over its control socket, its DNS server and a port that hosts share.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::net::{Ipv4Addr, SocketAddr};

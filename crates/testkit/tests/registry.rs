@@ -1,5 +1,7 @@
 //! The fake registry over real sockets: protocol, logins and every kind of fault.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::{Duration, Instant};
