@@ -112,53 +112,61 @@ fn details(reading: &Reading) -> usize {
         + reading.attempts.len() * 4
 }
 
-/// Cuts a text into errors: one line each, with the lines that go on it.
-fn blocks(text: &str) -> Vec<String> {
-    let mut blocks: Vec<String> = Vec::new();
-    let mut indent = 0;
-    for line in text.lines() {
-        if line.trim().is_empty() {
-            indent = usize::MAX;
-            continue;
-        }
-        let depth = line.len() - line.trim_start().len();
-        let joins = indent != usize::MAX
-            && blocks
-                .last()
-                .is_some_and(|before| goes_on(before, line, depth, indent));
-        match blocks.last_mut() {
-            Some(before) if joins && before.len() < CAP => {
-                before.push('\n');
-                before.push_str(line.trim());
-            }
-            _ => {
-                blocks.push(line.trim().to_owned());
-                indent = depth;
-            }
-        }
-    }
-    blocks
+/// An error in the making. What later lines ask of it is kept, so that no line reads it again.
+struct Block {
+    text: String,
+    indent: usize,
+    odd_quotes: bool,
+    failing: bool,
+    message_field: bool,
 }
 
-/// Whether a line goes on the block before it.
-fn goes_on(before: &str, line: &str, depth: usize, indent: usize) -> bool {
-    let trimmed = line.trim();
-    if starts_anew(trimmed) {
-        return false;
+impl Block {
+    fn new(line: &str, indent: usize) -> Self {
+        let lower = line.trim().to_ascii_lowercase();
+        let message_field = ["message:", "reason:", "- message:", "error:"]
+            .iter()
+            .any(|field| lower.starts_with(field));
+        let mut block = Self {
+            text: String::new(),
+            indent,
+            odd_quotes: false,
+            failing: false,
+            message_field,
+        };
+        block.push(line);
+        block
     }
-    // A sentence that breaks off goes on.
-    let open = before.ends_with([':', ',', '-', '(', '[', '"'])
-        || before.ends_with(" to")
-        || before.ends_with(" in")
-        || before.ends_with("error")
-        || odd_quotes(before);
-    // `kubectl get -o yaml` folds long strings: deeper lines below `message:`.
-    let folded = depth > indent && is_message_field(before);
-    // A registry's words stand on a line of their own (containerd 2.1 on).
-    let status = before.bytes().rev().take(40).any(|b| b.is_ascii_digit())
-        && trimmed.split([':', ' ']).next().is_some_and(|word| {
-            matches!(
-                word,
+
+    fn push(&mut self, line: &str) {
+        let line = line.trim();
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(line);
+        self.odd_quotes ^= line.bytes().filter(|b| *b == b'"').count() % 2 == 1;
+        self.failing |= line.contains("ailed to");
+    }
+
+    /// Whether a line goes on this block.
+    fn takes(&self, line: &str, depth: usize) -> bool {
+        let line = line.trim();
+        if starts_anew(line) || self.text.len() >= CAP {
+            return false;
+        }
+        // A sentence that breaks off goes on.
+        let open = self.odd_quotes
+            || self.text.ends_with([':', ',', '-', '(', '[', '"'])
+            || [" to", " in", "error"]
+                .iter()
+                .any(|end| self.text.ends_with(end));
+        // `kubectl get -o yaml` folds long strings: deeper lines below `message:`.
+        let folded = depth > self.indent && (self.message_field || self.failing);
+        // A registry's words stand on a line of their own (containerd 2.1 on).
+        let first = line.split([':', ' ']).next().unwrap_or_default();
+        let answer = self.text.bytes().rev().take(40).any(|b| b.is_ascii_digit())
+            && matches!(
+                first,
                 "toomanyrequests"
                     | "denied"
                     | "unauthorized"
@@ -167,21 +175,28 @@ fn goes_on(before: &str, line: &str, depth: usize, indent: usize) -> bool {
                     | "name"
                     | "unknown"
                     | "unavailable"
-            )
-        });
-    let failing = !open && before.contains("ailed to") && depth > indent;
-    open || folded || status || failing
+            );
+        open || folded || answer
+    }
 }
 
-fn is_message_field(before: &str) -> bool {
-    let lower = before.to_ascii_lowercase();
-    ["message:", "reason:", "- message:", "error:"]
-        .iter()
-        .any(|field| lower.starts_with(field))
-}
-
-fn odd_quotes(text: &str) -> bool {
-    text.bytes().filter(|b| *b == b'"').count() % 2 == 1
+/// Cuts a text into errors: one line each, with the lines that go on it.
+fn blocks(text: &str) -> Vec<String> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut apart = true;
+    for line in text.lines() {
+        if line.trim().is_empty() {
+            apart = true;
+            continue;
+        }
+        let depth = line.len() - line.trim_start().len();
+        match blocks.last_mut() {
+            Some(block) if !apart && block.takes(line, depth) => block.push(line),
+            _ => blocks.push(Block::new(line, depth)),
+        }
+        apart = false;
+    }
+    blocks.into_iter().map(|block| block.text).collect()
 }
 
 /// Whether a line begins an entry of its own: an event, a log line, a field.
