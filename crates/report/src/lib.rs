@@ -8,6 +8,7 @@
 mod command;
 mod excerpt;
 mod human;
+mod knowledge;
 mod machine;
 mod markdown;
 mod message;
@@ -18,6 +19,7 @@ mod words;
 mod wrap;
 
 pub use human::{HumanOptions, human};
+pub use knowledge::cause_list;
 pub use machine::{YamlError, json, ndjson, ndjson_end, ndjson_gap, ndjson_incident, yaml};
 pub use markdown::{markdown, section};
 pub use message::decisive;

@@ -3,6 +3,11 @@
 
 use crate::{Label, Stylesheet, page::Page, wrap::Text};
 
+/// What stands before running text: headings stand out by it where there is no colour.
+const BODY: &str = "  ";
+/// What stands before code.
+const CODE: &str = "      ";
+
 /// Renders a page.
 pub fn markdown(source: &str, width: usize, style: Stylesheet) -> String {
     let mut page = Page::new(width, style);
@@ -16,7 +21,7 @@ pub fn markdown(source: &str, width: usize, style: Stylesheet) -> String {
             continue;
         }
         if in_code {
-            page.line(&Text::plain("    ").with(Label::Command, line));
+            page.line(&Text::plain(CODE).with(Label::Command, line));
             wrote = true;
             continue;
         }
@@ -41,7 +46,7 @@ pub fn markdown(source: &str, width: usize, style: Stylesheet) -> String {
             block.flush(&mut page);
             let indent = line.len() - line.trim_start().len();
             block = Block::Item {
-                first: format!("{}{marker} ", " ".repeat(indent)),
+                first: format!("{BODY}{}{marker} ", " ".repeat(indent)),
                 text: text.to_owned(),
             };
         } else {
@@ -117,7 +122,8 @@ impl Block {
         match std::mem::replace(self, Self::None) {
             Self::None => {}
             Self::Paragraph(text) => {
-                page.paragraph(&Text::new(), &Text::new(), &inline(&text, Label::Plain));
+                let body = Text::plain(BODY);
+                page.paragraph(&body, &body, &inline(&text, Label::Plain));
             }
             Self::Item { first, text } => {
                 let rest = Text::plain(" ".repeat(first.chars().count()));
@@ -139,10 +145,10 @@ fn table(page: &mut Page, rows: &[Vec<String>]) {
             .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns.saturating_sub(1)).map(width).collect();
-    let indent = 2 + widths.iter().map(|width| width + 2).sum::<usize>();
+    let indent = BODY.len() + 2 + widths.iter().map(|width| width + 2).sum::<usize>();
     for (at, row) in rows.iter().enumerate() {
         let base = if at == 0 { Label::Key } else { Label::Plain };
-        let mut first = Text::plain("  ");
+        let mut first = Text::plain(format!("{BODY}  "));
         for (cell, width) in row.iter().zip(&widths) {
             let text = inline(cell, base);
             let gap = width + 2 - text.width();
@@ -191,6 +197,9 @@ fn inline(source: &str, base: Label) -> Text {
                 .map_or((base, "**".to_owned(), &tail[2..]), |(inner, after)| {
                     (Label::Key, inner.to_owned(), after)
                 }),
+            b'*' => emphasis(tail).map_or((base, "*".to_owned(), &tail[1..]), |(inner, after)| {
+                (base, inner.to_owned(), after)
+            }),
             b'[' => link(tail).unwrap_or((base, "[".to_owned(), &tail[1..])),
             b'<' if tail.starts_with("<http") => delimited(tail, ">")
                 .or_else(|| tail[1..].split_once('>'))
@@ -223,6 +232,13 @@ fn code(tail: &str, base: Label) -> (Label, String, &str) {
 /// What stands between two equal signs.
 fn delimited<'a>(tail: &'a str, sign: &str) -> Option<(&'a str, &'a str)> {
     tail.strip_prefix(sign)?.split_once(sign)
+}
+
+/// One word or more between single stars. A star with a space behind it is a star.
+fn emphasis(tail: &str) -> Option<(&str, &str)> {
+    let (inner, after) = delimited(tail, "*")?;
+    (!inner.is_empty() && !inner.starts_with(' ') && !inner.ends_with(' '))
+        .then_some((inner, after))
 }
 
 /// A link: its text, and its address where that is a web address of its own.
@@ -265,7 +281,7 @@ kubectl set image deployment/api api=registry.example.com/shop/api:v1.4.1
 
 ## Sources
 
-2 * 3 is [not a link].
+2 * 3 * 4 is [not *a* link].
 ";
 
     #[test]
@@ -273,31 +289,34 @@ kubectl set image deployment/api api=registry.example.com/shop/api:v1.4.1
         insta::assert_snapshot!(markdown(SOURCE, 60, Stylesheet::PLAIN), @"
         image-not-found-tag
 
-        The repository is there and has no tag of that name; the
-        `tag` part of the reference is wrong, or it was deleted.
+          The repository is there and has no tag of that name; the
+          `tag` part of the reference is wrong, or it was deleted.
 
         What to do
 
-        - Set the image to a tag that exists, see the docs
-          (https://example.com/docs) for how tags are listed.
-          1. nested
-        - second
+          - Set the image to a tag that exists, see the docs
+            (https://example.com/docs) for how tags are listed.
+            1. nested
+          - second
 
-            kubectl set image deployment/api api=registry.example.com/shop/api:v1.4.1
+              kubectl set image deployment/api api=registry.example.com/shop/api:v1.4.1
 
-          runtime     file
-          containerd  `/etc/containerd/certs.d/HOST/hosts.toml`
-          CRI-O       `/etc/containers/registries.conf`
+            runtime     file
+            containerd  `/etc/containerd/certs.d/HOST/hosts.toml`
+            CRI-O       `/etc/containers/registries.conf`
 
         Sources
 
-        2 * 3 is [not a link].
+          2 * 3 * 4 is [not a link].
         ");
     }
 
     #[test]
     fn sections_are_found_by_title() {
-        assert_eq!(section(SOURCE, "sources"), Some("2 * 3 is [not a link]."));
+        assert_eq!(
+            section(SOURCE, "sources"),
+            Some("2 * 3 * 4 is [not *a* link].")
+        );
         assert!(section(SOURCE, "What to do").unwrap().starts_with("- Set"));
         assert_eq!(section(SOURCE, "Nothing"), None);
     }

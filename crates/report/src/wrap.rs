@@ -45,6 +45,23 @@ impl Text {
         }
     }
 
+    /// Appends a word after some spaces, which take the label of both sides where it is the same.
+    fn join(&mut self, spaces: usize, parts: Vec<Span>) {
+        let mut parts = parts.into_iter();
+        let Some(first) = parts.next() else { return };
+        match self.0.last_mut() {
+            Some(last) if last.label == first.label => {
+                last.text.push_str(&" ".repeat(spaces));
+                last.text.push_str(&first.text);
+            }
+            _ => {
+                self.push(Label::Plain, " ".repeat(spaces));
+                self.0.push(first);
+            }
+        }
+        self.0.extend(parts);
+    }
+
     /// Columns that it takes.
     pub(crate) fn width(&self) -> usize {
         self.0.iter().map(|span| span.text.width()).sum()
@@ -151,8 +168,7 @@ pub(crate) fn wrap(text: &Text, width: usize) -> Vec<Text> {
             word.spaces
         };
         if used + gap + wanted <= width {
-            line.push(Label::Plain, " ".repeat(gap));
-            line.0.extend(word.parts);
+            line.join(gap, word.parts);
             used += gap + wanted;
             continue;
         }

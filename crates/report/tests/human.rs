@@ -139,10 +139,9 @@ fn eighty_columns() {
        = text       …failed to resolve reference
                     "registry.example.com/shop/api:v1.4.2":
                     registry.example.com/shop/api:v1.4.2: not found
-       = seen       which images did `Deployment/api` in `shop` have before?
-                    `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) (api, 41 ms)
-       = or         image-not-found-repo, the registry's 404 says not which part is
-                    missing; decided by: asking the registry for the tags of
+       = seen       `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) (api, 41 ms)
+       = or         image-not-found-repo: the registry's 404 says not which part is
+                    missing; what decides: asking the registry for the tags of
                     `shop/api`
        = also       always-needs-registry: the policy is Always
        = ruled out  registry-unreachable-dns (the registry answered),
@@ -173,10 +172,9 @@ fn a_hundred_and_twenty_columns() {
        |
        = text       …failed to resolve reference "registry.example.com/shop/api:v1.4.2":
                     registry.example.com/shop/api:v1.4.2: not found
-       = seen       which images did `Deployment/api` in `shop` have before? `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready)
-                    (api, 41 ms)
-       = or         image-not-found-repo, the registry's 404 says not which part is missing; decided by: asking the registry
-                    for the tags of `shop/api`
+       = seen       `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) (api, 41 ms)
+       = or         image-not-found-repo: the registry's 404 says not which part is missing; what decides: asking the
+                    registry for the tags of `shop/api`
        = also       always-needs-registry: the policy is Always
        = ruled out  registry-unreachable-dns (the registry answered), auth-missing-credentials (the answer is 404, not 401)
        = ask        does the registry serve `registry.example.com/shop/api:v1.4.2` to the credentials of pod
@@ -199,30 +197,29 @@ fn in_colour() {
     let text = human(&report(vec![missing_tag()], vec![]), &options);
     let visible = text.replace('\u{1b}', "␛");
     insta::assert_snapshot!(visible, @r#"
-    ␛[1m␛[31merror[image-not-found-tag]␛[0m␛[1m:␛[0m ␛[1m`registry.example.com/shop/api`␛[0m ␛[1mhas␛[0m ␛[1mno␛[0m      ␛[33mpossible␛[0m
-      ␛[1mtag␛[0m ␛[1m`v1.4.2`␛[0m
+    ␛[1m␛[31merror[image-not-found-tag]␛[0m␛[1m: `registry.example.com/shop/api` has no␛[0m      ␛[33mpossible␛[0m
+      ␛[1mtag `v1.4.2`␛[0m
     ␛[1m␛[34m  --> ␛[0mdeployment/api  spec.template.spec.containers[0].image
-          ␛[2m3␛[0m ␛[2mpods,␛[0m ␛[2m2␛[0m ␛[2mnodes,␛[0m ␛[2mwaiting␛[0m ␛[2m14␛[0m ␛[2mmin␛[0m
+          ␛[2m3 pods, 2 nodes, waiting 14 min␛[0m
     ␛[1m␛[34m   |␛[0m
     ␛[1m␛[34m   |␛[0m  image: registry.example.com/shop/api:v1.4.2
     ␛[1m␛[34m   |␛[0m                                       ␛[1m␛[31m^^^^^^␛[0m
-    ␛[1m␛[34m   |␛[0m                                       ␛[1m␛[31mthe␛[0m ␛[1m␛[31mregistry␛[0m ␛[1m␛[31manswers␛[0m ␛[1m␛[31m404␛[0m ␛[1m␛[31mfor␛[0m ␛[1m␛[31mthis␛[0m
+    ␛[1m␛[34m   |␛[0m                                       ␛[1m␛[31mthe registry answers 404 for this␛[0m
     ␛[1m␛[34m   |␛[0m
     ␛[1m␛[34m   = ␛[0m␛[1mtext␛[0m       …failed to resolve reference
                     "registry.example.com/shop/api:v1.4.2":
                     registry.example.com/shop/api:v1.4.2: not found
-    ␛[1m␛[34m   = ␛[0m␛[1mseen␛[0m       which images did `Deployment/api` in `shop` have before?
-                    `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) ␛[2m(api,␛[0m ␛[2m41␛[0m ␛[2mms)␛[0m
-    ␛[1m␛[34m   = ␛[0m␛[1mor␛[0m         ␛[33mimage-not-found-repo␛[0m, the registry's 404 says not which part is
-                    missing; decided by: asking the registry for the tags of
+    ␛[1m␛[34m   = ␛[0m␛[1mseen␛[0m       `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) ␛[2m(api, 41 ms)␛[0m
+    ␛[1m␛[34m   = ␛[0m␛[1mor␛[0m         ␛[33mimage-not-found-repo␛[0m: the registry's 404 says not which part is
+                    missing; what decides: asking the registry for the tags of
                     `shop/api`
     ␛[1m␛[34m   = ␛[0m␛[1malso␛[0m       ␛[1malways-needs-registry␛[0m: the policy is Always
     ␛[1m␛[34m   = ␛[0m␛[1mruled out␛[0m  registry-unreachable-dns (the registry answered),
                     auth-missing-credentials (the answer is 404, not 401)
     ␛[1m␛[34m   = ␛[0m␛[1mask␛[0m        does the registry serve `registry.example.com/shop/api:v1.4.2`
                     to the credentials of pod `shop/api-6c9f-a`?
-    ␛[1m␛[34m     ␛[0m           ␛[32mpulldoctor␛[0m ␛[32mprobe␛[0m ␛[32mregistry.example.com/shop/api:v1.4.2␛[0m
-                    ␛[32m--credentials␛[0m ␛[32mpod/api-6c9f-a␛[0m ␛[32m-n␛[0m ␛[32mshop␛[0m
+    ␛[1m␛[34m     ␛[0m           ␛[32mpulldoctor probe registry.example.com/shop/api:v1.4.2␛[0m
+                    ␛[32m--credentials pod/api-6c9f-a -n shop␛[0m
     ␛[1m␛[36mhelp␛[0m: set the tag that ran before
           ␛[32mkubectl set image deployment/api -n shop \␛[0m
           ␛[32m  api=registry.example.com/shop/api:v1.4.1␛[0m
@@ -278,8 +275,8 @@ fn everything_with_v() {
                     registry.example.com/shop/api:v1.4.2: not found
        = seen       which images did `Deployment/api` in `shop` have before?
                     `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) (api, 41 ms)
-       = or         image-not-found-repo, the registry's 404 says not which part is
-                    missing; decided by: asking the registry for the tags of
+       = or         image-not-found-repo: the registry's 404 says not which part is
+                    missing; what decides: asking the registry for the tags of
                     `shop/api`
        = also       always-needs-registry: the policy is Always
        = ruled out  registry-unreachable-dns (the registry answered),

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use pulldoctor_model::{
-    Applicability, ContainerKind, EvidenceItem, Incident, ReportSymptom, Vantage, clean_line,
+    Applicability, ContainerKind, EvidenceItem, Incident, NextQuestion, ReportSymptom, Vantage,
+    clean_line,
 };
 
 use super::HumanOptions;
@@ -177,18 +178,20 @@ fn facts<'a>(incident: &'a Incident, options: &HumanOptions) -> Vec<(&'a str, Te
     for item in &incident.evidence {
         // The message stands above already.
         if item.from != Vantage::Text || lines.is_empty() {
-            lines.push(("seen", evidence(item)));
+            lines.push(("seen", evidence(item, options.verbose)));
         }
     }
     for rival in &incident.rivals {
-        let text = Text::of(Label::Unsure, rival.cause.as_str()).with(
-            Label::Plain,
-            format!(
-                ", {}; decided by: {}",
-                clean_line(&rival.because),
-                clean_line(&rival.decided_by)
-            ),
-        );
+        let mut text = Text::of(Label::Unsure, rival.cause.as_str())
+            .with(Label::Plain, format!(": {}", clean_line(&rival.because)));
+        // What is asked below need not be said here.
+        let asked = |next: &NextQuestion| next.question == rival.decided_by;
+        if !incident.next.iter().any(asked) {
+            text.push(
+                Label::Plain,
+                format!("; what decides: {}", clean_line(&rival.decided_by)),
+            );
+        }
         lines.push(("or", text));
     }
     for also in &incident.also {
@@ -215,19 +218,19 @@ fn facts<'a>(incident: &'a Incident, options: &HumanOptions) -> Vec<(&'a str, Te
 }
 
 /// A piece of evidence with its place and time.
-fn evidence(item: &EvidenceItem) -> Text {
+fn evidence(item: &EvidenceItem, with_question: bool) -> Text {
     let took = item
         .took_ms
         .map_or_else(String::new, |ms| format!(", {}", milliseconds(ms)));
-    Text::plain(format!(
-        "{} {} ",
-        clean_line(&item.question),
-        clean_line(&item.answer)
-    ))
-    .with(
-        Label::Faint,
-        format!("({}{took})", clean_line(&item.from.to_string())),
-    )
+    let mut text = Text::new();
+    if with_question {
+        text.push(Label::Faint, format!("{} ", clean_line(&item.question)));
+    }
+    text.with(Label::Plain, format!("{} ", clean_line(&item.answer)))
+        .with(
+            Label::Faint,
+            format!("({}{took})", clean_line(&item.from.to_string())),
+        )
 }
 
 /// Every pod with its node and its own words.
