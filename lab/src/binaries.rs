@@ -13,15 +13,13 @@ use crate::exec::{self, Exec};
 use crate::paths;
 
 /// Programs of the system that the lab runs, and the Debian package that brings each.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("/usr/bin/containerd", "containerd"),
     ("/usr/sbin/runc", "runc"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
     ("/bin/busybox", "busybox-static"),
-    ("/usr/bin/umoci", "umoci"),
     ("/usr/bin/skopeo", "skopeo"),
-    ("/usr/sbin/dnsmasq", "dnsmasq-base"),
     ("/usr/sbin/iptables", "iptables"),
     ("/usr/bin/htpasswd", "apache2-utils"),
     ("/usr/sbin/ip", "iproute2"),
@@ -34,12 +32,24 @@ const PROGRAMS: [(&str, &str); 17] = [
 ];
 
 /// The names under which the one Kubernetes binary is started.
-const KUBE_NAMES: [&str; 5] =
-    ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl"];
+const KUBE_NAMES: [&str; 5] = [
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kubectl",
+];
 
 /// Files that a finished build holds.
-const BUILT: [&str; 7] =
-    ["etcd", "kube", "refcheck", "containerd", "containerd-shim-runc-v2", "ctr", "registry"];
+const BUILT: [&str; 7] = [
+    "etcd",
+    "kube",
+    "refcheck",
+    "containerd",
+    "containerd-shim-runc-v2",
+    "ctr",
+    "registry",
+];
 
 const VERSION_FLAGS: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
     -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37";
@@ -53,9 +63,26 @@ struct Build {
 const BUILDS: [Build; 4] = [
     Build {
         module: "etcd",
-        args: &["-trimpath", "-ldflags", "-s -w", "-o", "DIR/etcd", "go.etcd.io/etcd/server/v3"],
+        args: &[
+            "-trimpath",
+            "-ldflags",
+            "-s -w",
+            "-o",
+            "DIR/etcd",
+            "go.etcd.io/etcd/server/v3",
+        ],
     },
-    Build { module: "kube", args: &["-trimpath", "-ldflags", VERSION_FLAGS, "-o", "DIR/", "./cmd/..."] },
+    Build {
+        module: "kube",
+        args: &[
+            "-trimpath",
+            "-ldflags",
+            VERSION_FLAGS,
+            "-o",
+            "DIR/",
+            "./cmd/...",
+        ],
+    },
     Build {
         module: "containerd",
         args: &[
@@ -96,7 +123,28 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
-/// Checks whether the lab can run on this machine: Linux, root, the Debian packages, and either
+/// Checks whether `lab build` and `lab up` can work on this machine: as [`requirements`], but
+/// without what `lab build` itself brings.
+pub fn prerequisites() -> Result<(), Missing> {
+    let mut missing = base_requirements();
+    let packages = missing_packages();
+    if !packages.is_empty() && !Path::new("/usr/bin/apt-get").exists() {
+        missing.push(format!(
+            "the programs of the Debian packages {}",
+            packages.join(" ")
+        ));
+    }
+    if !is_built() {
+        missing.extend(missing_go());
+    }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Missing(missing))
+    }
+}
+
+/// Checks whether the lab can run on this machine now: Linux, root, the Debian packages, and either
 /// binaries that are built already or Go 1.26 to build them. Tests that need the lab report the
 /// error as the reason of their skip.
 pub fn requirements() -> Result<(), Missing> {
@@ -112,7 +160,11 @@ pub fn requirements() -> Result<(), Missing> {
         missing.push("built binaries (`cargo xtask lab build`, about 12 minutes once)".to_owned());
         missing.extend(missing_go());
     }
-    if missing.is_empty() { Ok(()) } else { Err(Missing(missing)) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Missing(missing))
+    }
 }
 
 /// True when the cache holds the binaries of this very source.
@@ -159,7 +211,9 @@ fn base_requirements() -> Vec<String> {
 
 fn is_root() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| {
-        status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+        status
+            .lines()
+            .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
     })
 }
 
@@ -174,7 +228,13 @@ fn missing_go() -> Option<String> {
 
 /// The minor version in `go1.26.8`.
 fn go_minor(version: &str) -> Option<u32> {
-    version.trim().strip_prefix("go1.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    version
+        .trim()
+        .strip_prefix("go1.")?
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// Debian packages whose program is absent, each once.
@@ -194,7 +254,10 @@ fn install_packages() -> Result<()> {
         return Ok(());
     }
     if !Path::new("/usr/bin/apt-get").exists() {
-        bail!(Missing(vec![format!("the programs of the Debian packages {}", packages.join(" "))]));
+        bail!(Missing(vec![format!(
+            "the programs of the Debian packages {}",
+            packages.join(" ")
+        )]));
     }
     println!("lab: installing Debian packages: {}", packages.join(" "));
     let apt = |words: &[&str]| {
@@ -212,7 +275,10 @@ fn install_packages() -> Result<()> {
     apt(&words)?;
     let still = missing_packages();
     if !still.is_empty() {
-        bail!(Missing(vec![format!("Debian packages {}", still.join(" "))]));
+        bail!(Missing(vec![format!(
+            "Debian packages {}",
+            still.join(" ")
+        )]));
     }
     Ok(())
 }
@@ -264,7 +330,10 @@ fn module_dir(module: &str) -> PathBuf {
 }
 
 fn complete(dir: &Path) -> bool {
-    BUILT.iter().chain(&KUBE_NAMES).all(|name| dir.join(name).exists())
+    BUILT
+        .iter()
+        .chain(&KUBE_NAMES)
+        .all(|name| dir.join(name).exists())
 }
 
 fn build_all(dir: &Path) -> Result<()> {
@@ -273,7 +342,10 @@ fn build_all(dir: &Path) -> Result<()> {
     fs::create_dir_all(&partial)?;
     for build in &BUILDS {
         let start = Instant::now();
-        println!("lab: building {} (cold: kube 11 min, others 1-2 min each)", build.module);
+        println!(
+            "lab: building {} (cold: kube 11 min, others 1-2 min each)",
+            build.module
+        );
         let out = partial.display().to_string();
         Exec::new(["go", "build"])
             .args(build.args.iter().map(|arg| arg.replace("DIR", &out)))
@@ -283,7 +355,11 @@ fn build_all(dir: &Path) -> Result<()> {
             .timeout(Duration::from_secs(45 * 60))
             .run()
             .with_context(|| format!("failed to build the Go module lab/go/{}", build.module))?;
-        println!("lab: built {} in {} s", build.module, start.elapsed().as_secs());
+        println!(
+            "lab: built {} in {} s",
+            build.module,
+            start.elapsed().as_secs()
+        );
     }
     for name in KUBE_NAMES {
         let link = partial.join(name);

@@ -141,6 +141,9 @@ pub enum Fault {
     FillInodes {
         /// The node.
         node: String,
+        /// Inodes that stay free; a pod's sandbox needs about ten of them.
+        #[serde(default = "default_leave_inodes")]
+        leave: u64,
     },
     /// The pause image is gone from the node (exclusive).
     PauseMissing {
@@ -165,6 +168,10 @@ fn default_leave_kib() -> u64 {
     512
 }
 
+fn default_leave_inodes() -> u64 {
+    20
+}
+
 impl Fault {
     /// The node that it is about.
     pub fn node(&self) -> &str {
@@ -177,7 +184,7 @@ impl Fault {
             | Self::WithoutCa { node }
             | Self::Proxy { node, .. }
             | Self::FillDisk { node, .. }
-            | Self::FillInodes { node }
+            | Self::FillInodes { node, .. }
             | Self::PauseMissing { node }
             | Self::ContainerdStopped { node }
             | Self::Preloaded { node, .. } => node,
@@ -327,13 +334,18 @@ impl Case {
     /// When it cannot be read, or says something that this version does not know.
     pub fn load(dir: &Path) -> Result<Self> {
         let file = dir.join("case.yaml");
-        let text =
-            fs::read_to_string(&file).with_context(|| format!("failed to read {}", file.display()))?;
+        let text = fs::read_to_string(&file)
+            .with_context(|| format!("failed to read {}", file.display()))?;
         let mut case: Self = serde_saphyr::from_str(&text)
             .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-        case.name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        case.name = dir
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         case.dir = dir.to_path_buf();
-        case.check().with_context(|| format!("{} is not right", file.display()))?;
+        case.check()
+            .with_context(|| format!("{} is not right", file.display()))?;
         Ok(case)
     }
 
@@ -379,10 +391,12 @@ impl Case {
 
     /// Faults of the case and of its steps.
     pub fn all_faults(&self) -> impl Iterator<Item = &Fault> {
-        self.faults.iter().chain(self.steps.iter().filter_map(|step| match step {
-            Step::Fault(fault) => Some(fault),
-            _ => None,
-        }))
+        self.faults
+            .iter()
+            .chain(self.steps.iter().filter_map(|step| match step {
+                Step::Fault(fault) => Some(fault),
+                _ => None,
+            }))
     }
 
     /// Names of all virtual hosts of the case and of its steps.
@@ -516,7 +530,11 @@ expect:
             ("node: n1", "node: n9"),
         ] {
             let text = TEXT.replacen(right, wrong, 1);
-            let text = if text == TEXT { format!("{wrong}\n{TEXT}") } else { text };
+            let text = if text == TEXT {
+                format!("{wrong}\n{TEXT}")
+            } else {
+                text
+            };
             assert!(parse(&text).is_err(), "{wrong}");
         }
     }

@@ -33,7 +33,11 @@ fn hierarchies() -> Vec<PathBuf> {
 /// The hierarchy whose membership tells which processes are the lab's.
 fn tracking_root() -> PathBuf {
     let pids = Path::new(ROOT).join("pids");
-    if pids.join("cgroup.procs").exists() { pids } else { PathBuf::from(ROOT) }
+    if pids.join("cgroup.procs").exists() {
+        pids
+    } else {
+        PathBuf::from(ROOT)
+    }
 }
 
 /// The file that a process of the lab enters at its start.
@@ -63,7 +67,10 @@ fn make(parent: &Path, dir: &Path) -> Result<()> {
     // cgroup v2: what the children may use must be handed down first.
     if let Ok(controllers) = fs::read_to_string(parent.join("cgroup.controllers")) {
         for controller in controllers.split_whitespace() {
-            let _ = fs::write(parent.join("cgroup.subtree_control"), format!("+{controller}"));
+            let _ = fs::write(
+                parent.join("cgroup.subtree_control"),
+                format!("+{controller}"),
+            );
         }
     }
     fs::create_dir_all(dir).with_context(|| format!("failed to make cgroup {}", dir.display()))?;
@@ -85,7 +92,10 @@ pub fn processes() -> Vec<u32> {
     for root in hierarchies() {
         walk(&root.join(TOP), &mut |dir| {
             let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
-            pids.extend(text.lines().filter_map(|line| line.trim().parse::<u32>().ok()));
+            pids.extend(
+                text.lines()
+                    .filter_map(|line| line.trim().parse::<u32>().ok()),
+            );
         });
     }
     pids.sort_unstable();

@@ -54,11 +54,22 @@ fn differences(expected: &ExpectedIncident, incident: &Value) -> Vec<String> {
     let cause = &expected.cause;
     let confidence = text(&incident["confidence"]);
     if confidence_rank(confidence) < confidence_rank(&expected.confidence) {
-        wrong.push(format!("`{cause}` is only {confidence}, expected {}", expected.confidence));
+        wrong.push(format!(
+            "`{cause}` is only {confidence}, expected {}",
+            expected.confidence
+        ));
     }
     if let Some(object) = &expected.object {
-        let (kind, name) = (text(&incident["object"]["kind"]), text(&incident["object"]["name"]));
-        if kind != object.kind || object.name.as_ref().is_some_and(|expected| expected != name) {
+        let (kind, name) = (
+            text(&incident["object"]["kind"]),
+            text(&incident["object"]["name"]),
+        );
+        if kind != object.kind
+            || object
+                .name
+                .as_ref()
+                .is_some_and(|expected| expected != name)
+        {
             wrong.push(format!(
                 "`{cause}` is about {kind} `{name}`, expected {} `{}`",
                 object.kind,
@@ -66,9 +77,11 @@ fn differences(expected: &ExpectedIncident, incident: &Value) -> Vec<String> {
             ));
         }
     }
-    for (key, causes) in
-        [("ruledOut", &expected.ruled_out), ("rivals", &expected.rivals), ("also", &expected.also)]
-    {
+    for (key, causes) in [
+        ("ruledOut", &expected.ruled_out),
+        ("rivals", &expected.rivals),
+        ("also", &expected.also),
+    ] {
         for wanted in causes {
             let found = incident[key]
                 .as_array()
@@ -87,7 +100,11 @@ fn differences(expected: &ExpectedIncident, incident: &Value) -> Vec<String> {
     if !expected.pods.is_empty() {
         let pods = pods(incident);
         for pod in &pods {
-            if !expected.pods.iter().any(|pattern| name_matches(pattern, pod)) {
+            if !expected
+                .pods
+                .iter()
+                .any(|pattern| name_matches(pattern, pod))
+            {
                 wrong.push(format!("`{cause}` names pod `{pod}`"));
             }
         }
@@ -102,7 +119,11 @@ fn differences(expected: &ExpectedIncident, incident: &Value) -> Vec<String> {
 
 fn pods(incident: &Value) -> Vec<String> {
     let symptoms = incident["symptoms"].as_array();
-    symptoms.into_iter().flatten().map(|symptom| text(&symptom["pod"]).to_owned()).collect()
+    symptoms
+        .into_iter()
+        .flatten()
+        .map(|symptom| text(&symptom["pod"]).to_owned())
+        .collect()
 }
 
 fn text(value: &Value) -> &str {
@@ -114,23 +135,38 @@ fn text(value: &Value) -> &str {
 /// counts are not part of it: they differ from run to run.
 pub fn shape(evidence: &Value) -> BTreeSet<String> {
     let mut shape = BTreeSet::new();
-    for key in evidence.as_object().into_iter().flat_map(serde_json::Map::keys) {
+    for key in evidence
+        .as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::keys)
+    {
         shape.insert(format!("has {key}"));
     }
     for symptom in evidence["symptoms"].as_array().into_iter().flatten() {
         shape.insert(format!("symptom of kind {}", text(&symptom["kind"])));
-        for key in symptom.as_object().into_iter().flat_map(serde_json::Map::keys) {
+        for key in symptom
+            .as_object()
+            .into_iter()
+            .flat_map(serde_json::Map::keys)
+        {
             shape.insert(format!("symptom has {key}"));
         }
     }
     for answered in evidence["answers"].as_array().into_iter().flatten() {
         let from = text(&answered["from"]);
         let from = from.split('/').next().unwrap_or(from);
-        shape.insert(format!("answer to {} from {from}", text(&answered["question"]["ask"])));
+        shape.insert(format!(
+            "answer to {} from {from}",
+            text(&answered["question"]["ask"])
+        ));
     }
     for gap in evidence["gaps"].as_array().into_iter().flatten() {
         for question in gap["questions"].as_array().into_iter().flatten() {
-            shape.insert(format!("gap at {}: {}", text(&question["ask"]), text(&gap["why"])));
+            shape.insert(format!(
+                "gap at {}: {}",
+                text(&question["ask"]),
+                text(&gap["why"])
+            ));
         }
         if gap["hidesPods"] == true {
             shape.insert(format!("gap that hides pods: {}", text(&gap["why"])));
@@ -142,8 +178,12 @@ pub fn shape(evidence: &Value) -> BTreeSet<String> {
 /// What a new recording has that the stored one lacks, and the other way round.
 pub fn shape_differences(stored: &Value, new: &Value) -> Vec<String> {
     let (stored, new) = (shape(stored), shape(new));
-    let gone = stored.difference(&new).map(|part| format!("evidence no longer: {part}"));
-    let fresh = new.difference(&stored).map(|part| format!("evidence newly: {part}"));
+    let gone = stored
+        .difference(&new)
+        .map(|part| format!("evidence no longer: {part}"));
+    let fresh = new
+        .difference(&stored)
+        .map(|part| format!("evidence newly: {part}"));
     gone.chain(fresh).collect()
 }
 
@@ -177,7 +217,10 @@ mod tests {
 
     #[test]
     fn what_agrees_gives_nothing() {
-        assert_eq!(report(&expected("possible"), 1, &said()), Vec::<String>::new());
+        assert_eq!(
+            report(&expected("possible"), 1, &said()),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -194,7 +237,11 @@ mod tests {
 
     #[test]
     fn missing_and_extra_incidents_are_named() {
-        let wrong = report(&expected("likely"), 1, &json!({"incidents": [{"cause": "unknown"}]}));
+        let wrong = report(
+            &expected("likely"),
+            1,
+            &json!({"incidents": [{"cause": "unknown"}]}),
+        );
         assert_eq!(wrong.len(), 2, "{wrong:?}");
     }
 
@@ -207,6 +254,9 @@ mod tests {
         two["answers"][0]["question"]["name"] = json!("n2");
         assert!(shape_differences(&one, &two).is_empty());
         two["answers"] = json!([]);
-        assert_eq!(shape_differences(&one, &two), ["evidence no longer: answer to node from api"]);
+        assert_eq!(
+            shape_differences(&one, &two),
+            ["evidence no longer: answer to node from api"]
+        );
     }
 }

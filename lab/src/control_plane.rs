@@ -59,22 +59,48 @@ pub fn create_pki() -> Result<Authority> {
         "apiserver",
         "kube-apiserver",
         None,
-        &[net::GATEWAY, "127.0.0.1", "10.96.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"],
+        &[
+            net::GATEWAY,
+            "127.0.0.1",
+            "10.96.0.1",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "localhost",
+        ],
     )?;
     ca.issue("admin", "admin", Some("system:masters"), &[])?;
     // Also what the API server shows to kubelets.
-    ca.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", Some("system:masters"), &[])?;
-    ca.issue("controller-manager", "system:kube-controller-manager", None, &[])?;
+    ca.issue(
+        "apiserver-kubelet-client",
+        "kube-apiserver-kubelet-client",
+        Some("system:masters"),
+        &[],
+    )?;
+    ca.issue(
+        "controller-manager",
+        "system:kube-controller-manager",
+        None,
+        &[],
+    )?;
     ca.issue("scheduler", "system:kube-scheduler", None, &[])?;
     for node in &NODES {
         let name = format!("kubelet-{}", node.name);
         let user = format!("system:node:{}", node.name);
-        ca.issue(&name, &user, Some("system:nodes"), &[node.address, node.name, "127.0.0.1"])?;
+        ca.issue(
+            &name,
+            &user,
+            Some("system:nodes"),
+            &[node.address, node.name, "127.0.0.1"],
+        )?;
     }
     pki::key_pair(&dir, "service-accounts")?;
     for (file, user) in [
         (paths::kubeconfig(), "admin"),
-        (paths::data("controller-manager.kubeconfig"), "controller-manager"),
+        (
+            paths::data("controller-manager.kubeconfig"),
+            "controller-manager",
+        ),
         (paths::data("scheduler.kubeconfig"), "scheduler"),
     ] {
         Kubeconfig {
@@ -95,63 +121,124 @@ pub fn create_pki() -> Result<Authority> {
 pub fn start(state: &mut State, outer: &Namespace) -> Result<()> {
     let pki = |file: &str| paths::data("pki").join(file).display().to_string();
     let etcd = paths::data("etcd").display().to_string();
-    daemon(state, outer, "etcd", "etcd", &[
-        format!("--data-dir={etcd}"),
-        "--unsafe-no-fsync".into(),
-        "--listen-client-urls=http://127.0.0.1:2379".into(),
-        "--advertise-client-urls=http://127.0.0.1:2379".into(),
-        "--listen-peer-urls=http://127.0.0.1:2380".into(),
-        "--initial-advertise-peer-urls=http://127.0.0.1:2380".into(),
-        "--initial-cluster=default=http://127.0.0.1:2380".into(),
-        "--log-level=warn".into(),
-    ])?;
-    daemon(state, outer, "apiserver", "kube-apiserver", &[
-        "--etcd-servers=http://127.0.0.1:2379".into(),
-        format!("--advertise-address={}", net::GATEWAY),
-        "--secure-port=6443".into(),
-        format!("--service-cluster-ip-range={}", net::SERVICES),
-        format!("--client-ca-file={}", pki("ca.crt")),
-        format!("--tls-cert-file={}", pki("apiserver.crt")),
-        format!("--tls-private-key-file={}", pki("apiserver.key")),
-        "--service-account-issuer=https://kubernetes.default.svc.cluster.local".into(),
-        format!("--service-account-key-file={}", pki("service-accounts.pub")),
-        format!("--service-account-signing-key-file={}", pki("service-accounts.key")),
-        "--authorization-mode=Node,RBAC".into(),
-        "--enable-admission-plugins=NodeRestriction".into(),
-        format!("--kubelet-client-certificate={}", pki("apiserver-kubelet-client.crt")),
-        format!("--kubelet-client-key={}", pki("apiserver-kubelet-client.key")),
-        format!("--kubelet-certificate-authority={}", pki("ca.crt")),
-        "--kubelet-preferred-address-types=InternalIP".into(),
-        "--allow-privileged=true".into(),
-        "--profiling=false".into(),
-    ])?;
+    daemon(
+        state,
+        outer,
+        "etcd",
+        "etcd",
+        &[
+            format!("--data-dir={etcd}"),
+            "--unsafe-no-fsync".into(),
+            "--listen-client-urls=http://127.0.0.1:2379".into(),
+            "--advertise-client-urls=http://127.0.0.1:2379".into(),
+            "--listen-peer-urls=http://127.0.0.1:2380".into(),
+            "--initial-advertise-peer-urls=http://127.0.0.1:2380".into(),
+            "--initial-cluster=default=http://127.0.0.1:2380".into(),
+            "--log-level=warn".into(),
+        ],
+    )?;
+    daemon(
+        state,
+        outer,
+        "apiserver",
+        "kube-apiserver",
+        &[
+            "--etcd-servers=http://127.0.0.1:2379".into(),
+            format!("--advertise-address={}", net::GATEWAY),
+            "--secure-port=6443".into(),
+            format!("--service-cluster-ip-range={}", net::SERVICES),
+            format!("--client-ca-file={}", pki("ca.crt")),
+            format!("--tls-cert-file={}", pki("apiserver.crt")),
+            format!("--tls-private-key-file={}", pki("apiserver.key")),
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local".into(),
+            format!("--service-account-key-file={}", pki("service-accounts.pub")),
+            format!(
+                "--service-account-signing-key-file={}",
+                pki("service-accounts.key")
+            ),
+            "--authorization-mode=Node,RBAC".into(),
+            "--enable-admission-plugins=NodeRestriction".into(),
+            format!(
+                "--kubelet-client-certificate={}",
+                pki("apiserver-kubelet-client.crt")
+            ),
+            format!(
+                "--kubelet-client-key={}",
+                pki("apiserver-kubelet-client.key")
+            ),
+            format!("--kubelet-certificate-authority={}", pki("ca.crt")),
+            "--kubelet-preferred-address-types=InternalIP".into(),
+            "--allow-privileged=true".into(),
+            "--profiling=false".into(),
+        ],
+    )?;
     // `kubectl proxy` turns certificates into a Unix socket that only root can open.
-    daemon(state, outer, "api-door", "kubectl", &[
-        format!("--kubeconfig={}", paths::kubeconfig().display()),
-        "proxy".into(),
-        format!("--unix-socket={}", door().display()),
-    ])?;
-    if !exec::wait_until(Duration::from_secs(60), Duration::from_millis(200), is_ready) {
+    daemon(
+        state,
+        outer,
+        "api-door",
+        "kubectl",
+        &[
+            format!("--kubeconfig={}", paths::kubeconfig().display()),
+            "proxy".into(),
+            format!("--unix-socket={}", door().display()),
+        ],
+    )?;
+    if !exec::wait_until(
+        Duration::from_secs(60),
+        Duration::from_millis(200),
+        is_ready,
+    ) {
         let log = fs::read_to_string(paths::data("logs/apiserver.log")).unwrap_or_default();
-        bail!("the API server is not ready after 60 s: {}", exec::last_lines(&log, 5));
+        bail!(
+            "the API server is not ready after 60 s: {}",
+            exec::last_lines(&log, 5)
+        );
     }
-    daemon(state, outer, "controller-manager", "kube-controller-manager", &[
-        format!("--kubeconfig={}", paths::data("controller-manager.kubeconfig").display()),
-        "--use-service-account-credentials=true".into(),
-        format!("--root-ca-file={}", pki("ca.crt")),
-        format!("--service-account-private-key-file={}", pki("service-accounts.key")),
-        "--leader-elect=false".into(),
-        "--controllers=*,-nodeipam".into(),
-        "--bind-address=127.0.0.1".into(),
-    ])?;
-    daemon(state, outer, "scheduler", "kube-scheduler", &[
-        format!("--kubeconfig={}", paths::data("scheduler.kubeconfig").display()),
-        "--leader-elect=false".into(),
-        "--bind-address=127.0.0.1".into(),
-    ])
+    daemon(
+        state,
+        outer,
+        "controller-manager",
+        "kube-controller-manager",
+        &[
+            format!(
+                "--kubeconfig={}",
+                paths::data("controller-manager.kubeconfig").display()
+            ),
+            "--use-service-account-credentials=true".into(),
+            format!("--root-ca-file={}", pki("ca.crt")),
+            format!(
+                "--service-account-private-key-file={}",
+                pki("service-accounts.key")
+            ),
+            "--leader-elect=false".into(),
+            "--controllers=*,-nodeipam".into(),
+            "--bind-address=127.0.0.1".into(),
+        ],
+    )?;
+    daemon(
+        state,
+        outer,
+        "scheduler",
+        "kube-scheduler",
+        &[
+            format!(
+                "--kubeconfig={}",
+                paths::data("scheduler.kubeconfig").display()
+            ),
+            "--leader-elect=false".into(),
+            "--bind-address=127.0.0.1".into(),
+        ],
+    )
 }
 
-fn daemon(state: &mut State, outer: &Namespace, role: &str, program: &str, args: &[String]) -> Result<()> {
+fn daemon(
+    state: &mut State,
+    outer: &Namespace,
+    role: &str,
+    program: &str,
+    args: &[String],
+) -> Result<()> {
     let log = paths::data("logs").join(format!("{role}.log"));
     let mut argv = outer.enter();
     argv.push(paths::bin().join(program).display().to_string());
@@ -166,7 +253,10 @@ fn door() -> PathBuf {
 
 /// True when the API server says that it is ready.
 pub fn is_ready() -> bool {
-    matches!(http_unix::request(&door(), "GET", "/readyz", None), Ok((200, _)))
+    matches!(
+        http_unix::request(&door(), "GET", "/readyz", None),
+        Ok((200, _))
+    )
 }
 
 /// Reads an object or list of the API.
@@ -186,7 +276,10 @@ pub fn ask(method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
     let (status, answer) = http_unix::request(&door(), method, path, bytes.as_deref())?;
     if !(200..300).contains(&status) {
         let text = String::from_utf8_lossy(&answer);
-        bail!("{method} {path} answered {status}: {}", exec::last_lines(&text, 3));
+        bail!(
+            "{method} {path} answered {status}: {}",
+            exec::last_lines(&text, 3)
+        );
     }
     serde_json::from_slice(&answer).with_context(|| format!("{method} {path} answered no JSON"))
 }

@@ -33,7 +33,10 @@ pub fn write(
     let kinds = "pods,deployments,replicasets,statefulsets,daemonsets,jobs,cronjobs,secrets,serviceaccounts";
     for (file, words) in [
         ("objects.yaml", vec!["get", kinds, "-o", "yaml"]),
-        ("events.txt", vec!["get", "events", "--sort-by=.lastTimestamp"]),
+        (
+            "events.txt",
+            vec!["get", "events", "--sort-by=.lastTimestamp"],
+        ),
         ("describe.txt", vec!["describe", "pods"]),
     ] {
         let output = control_plane::kubectl(workstation, ["-n", namespace])
@@ -46,7 +49,10 @@ pub fn write(
     if let Some(said) = said {
         fs::write(dir.join("tool.stdout.json"), &said.stdout)?;
         fs::write(dir.join("tool.stderr.txt"), &said.stderr)?;
-        fs::write(dir.join("evidence.json"), serde_json::to_vec_pretty(&said.evidence)?)?;
+        fs::write(
+            dir.join("evidence.json"),
+            serde_json::to_vec_pretty(&said.evidence)?,
+        )?;
     }
     for entry in fs::read_dir(paths::data("logs"))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -57,7 +63,10 @@ pub fn write(
             .collect();
         if !lines.is_empty() {
             let from = lines.len().saturating_sub(2000);
-            fs::write(dir.join(name), lines.get(from..).unwrap_or_default().join("\n"))?;
+            fs::write(
+                dir.join(name),
+                lines.get(from..).unwrap_or_default().join("\n"),
+            )?;
         }
     }
     Ok(dir)

@@ -111,15 +111,24 @@ impl Exec {
     pub fn finish(&self) -> Result<Finished> {
         let (program, args) = self.argv.split_first().context("empty command")?;
         let mut command = Command::new(program);
-        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.stdin(if self.stdin.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        });
         for (key, value) in &self.env {
             command.env(key, value);
         }
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        let mut child = command.spawn().with_context(|| format!("failed to start `{program}`"))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("failed to start `{program}`"))?;
         if let (Some(bytes), Some(mut pipe)) = (self.stdin.clone(), child.stdin.take()) {
             thread::spawn(move || {
                 // The command may end before it has read all: then its status tells.
@@ -132,12 +141,22 @@ impl Exec {
         if code.is_none() {
             let _ = child.kill();
             let _ = child.wait();
-            bail!("`{}` took longer than {:?} and was killed", self.shown(), self.timeout);
+            bail!(
+                "`{}` took longer than {:?} and was killed",
+                self.shown(),
+                self.timeout
+            );
         }
         let join = |handle: thread::JoinHandle<String>| {
-            handle.join().map_err(|_| anyhow!("reader of `{}` failed", self.shown()))
+            handle
+                .join()
+                .map_err(|_| anyhow!("reader of `{}` failed", self.shown()))
         };
-        Ok(Finished { code: code.unwrap_or(-1), stdout: join(stdout)?, stderr: join(stderr)? })
+        Ok(Finished {
+            code: code.unwrap_or(-1),
+            stdout: join(stdout)?,
+            stderr: join(stderr)?,
+        })
     }
 
     fn shown(&self) -> String {
@@ -194,7 +213,9 @@ pub fn daemon(
     for (key, value) in env {
         command.env(key, value);
     }
-    let child = command.spawn().with_context(|| format!("failed to start `{}`", argv.join(" ")))?;
+    let child = command
+        .spawn()
+        .with_context(|| format!("failed to start `{}`", argv.join(" ")))?;
     Ok(child.id())
 }
 
@@ -214,11 +235,19 @@ pub fn wait_until(limit: Duration, pause: Duration, mut check: impl FnMut() -> b
 
 /// The last lines of a text, as one line for an error message.
 pub fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let start = lines.len().saturating_sub(count);
     let mut joined = String::new();
     for line in lines.iter().skip(start) {
-        let _ = write!(joined, "{}{}", if joined.is_empty() { "" } else { " | " }, line.trim());
+        let _ = write!(
+            joined,
+            "{}{}",
+            if joined.is_empty() { "" } else { " | " },
+            line.trim()
+        );
     }
     joined
 }
@@ -253,14 +282,21 @@ mod tests {
 
     #[test]
     fn failing_command_says_command_status_and_stderr() {
-        let error = run(["sh", "-c", "echo one; echo broken >&2; exit 7"]).unwrap_err().to_string();
-        assert!(error.contains("status 7") && error.contains("broken"), "{error}");
+        let error = run(["sh", "-c", "echo one; echo broken >&2; exit 7"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("status 7") && error.contains("broken"),
+            "{error}"
+        );
     }
 
     #[test]
     fn slow_command_is_killed() {
-        let error =
-            Exec::new(["sleep", "5"]).timeout(Duration::from_millis(50)).run().unwrap_err();
+        let error = Exec::new(["sleep", "5"])
+            .timeout(Duration::from_millis(50))
+            .run()
+            .unwrap_err();
         assert!(error.to_string().contains("took longer"), "{error}");
     }
 

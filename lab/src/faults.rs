@@ -33,14 +33,38 @@ pub struct Lab {
 /// How one fault is taken back. Written to disk before the fault is injected.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Undo {
-    RemoveHost { name: String },
-    RemoveLine { node: String, file: String, line: String },
-    WriteFile { node: String, file: String, text: String, settle: bool },
-    RemoveFile { node: String, path: String },
-    Run { node: String, argv: Vec<String> },
-    RestartContainerd { node: String },
-    ImportPause { node: String },
-    RemoveImage { node: String, image: String },
+    RemoveHost {
+        name: String,
+    },
+    RemoveLine {
+        node: String,
+        file: String,
+        line: String,
+    },
+    WriteFile {
+        node: String,
+        file: String,
+        text: String,
+        settle: bool,
+    },
+    RemoveFile {
+        node: String,
+        path: String,
+    },
+    Run {
+        node: String,
+        argv: Vec<String>,
+    },
+    RestartContainerd {
+        node: String,
+    },
+    ImportPause {
+        node: String,
+    },
+    RemoveImage {
+        node: String,
+        image: String,
+    },
 }
 
 /// The faults of one case, taken back by [`Injected::heal`].
@@ -61,7 +85,10 @@ impl Lab {
         if !state.ready {
             bail!("the lab is not up (`cargo xtask lab up`)");
         }
-        Ok(Self { state: Mutex::new(state), files: Mutex::new(()) })
+        Ok(Self {
+            state: Mutex::new(state),
+            files: Mutex::new(()),
+        })
     }
 
     /// A namespace of the lab: `ws`, `n1`, ….
@@ -84,8 +111,17 @@ impl Lab {
         for entry in fs::read_dir(journals()).into_iter().flatten().flatten() {
             let undos: Vec<Undo> = serde_json::from_slice(&fs::read(entry.path())?)?;
             let addresses = Vec::new();
-            println!("lab: taking back faults of {}", entry.file_name().to_string_lossy());
-            Injected { lab: self, journal: entry.path(), undos, addresses }.heal()?;
+            println!(
+                "lab: taking back faults of {}",
+                entry.file_name().to_string_lossy()
+            );
+            Injected {
+                lab: self,
+                journal: entry.path(),
+                undos,
+                addresses,
+            }
+            .heal()?;
         }
         Ok(())
     }
@@ -107,7 +143,12 @@ impl Lab {
                 let kept: Vec<&str> = text.lines().filter(|other| other != line).collect();
                 fs::write(&path, kept.join("\n") + "\n").context("failed to restore a file")
             }
-            Undo::WriteFile { node, file, text, settle } => {
+            Undo::WriteFile {
+                node,
+                file,
+                text,
+                settle,
+            } => {
                 fs::write(self.namespace(node)?.path(file), text)?;
                 if *settle {
                     thread::sleep(RESOLVER_REREAD);
@@ -148,7 +189,12 @@ impl<'a> Injected<'a> {
     pub fn none(lab: &'a Lab, run: &str) -> Result<Self> {
         fs::create_dir_all(journals())?;
         let journal = journals().join(format!("{run}.json"));
-        Ok(Self { lab, journal, undos: Vec::new(), addresses: Vec::new() })
+        Ok(Self {
+            lab,
+            journal,
+            undos: Vec::new(),
+            addresses: Vec::new(),
+        })
     }
 
     /// Declares virtual hosts. Those that a firewall or route fault names get an address of
@@ -166,8 +212,10 @@ impl<'a> Injected<'a> {
             if spec.is_null() {
                 spec = json!({});
             }
-            let targeted = faults.iter().any(|fault| matches!(fault,
-                Fault::Firewall { host, .. } | Fault::Route { host, .. } if host == name));
+            let targeted = faults.iter().any(|fault| {
+                matches!(fault,
+                Fault::Firewall { host, .. } | Fault::Route { host, .. } if host == name)
+            });
             if targeted {
                 let address = own_address(name);
                 spec["dns"]["address"] = json!(address.to_string());
@@ -263,13 +311,15 @@ impl<'a> Injected<'a> {
                 );
                 namespace.run(["sh", "-c", &script]).map(|_| ())
             }
-            Fault::FillInodes { .. } => {
+            Fault::FillInodes { leave, .. } => {
                 own_disk(&node)?;
                 self.note(Undo::RemoveFile { node, path: "/var/lib/containerd/filler.d".to_owned() })?;
-                let script = "mkdir -p /var/lib/containerd/filler.d && cd /var/lib/containerd/filler.d
-                    free=$(df --output=iavail . | tail -1)
-                    seq 1 $((free - 3)) | xargs touch";
-                namespace.run(["sh", "-c", script]).map(|_| ())
+                let script = format!(
+                    "mkdir -p /var/lib/containerd/filler.d && cd /var/lib/containerd/filler.d
+                     free=$(df --output=iavail . | tail -1)
+                     [ $free -le {leave} ] || seq 1 $((free - {leave})) | xargs touch"
+                );
+                namespace.run(["sh", "-c", &script]).map(|_| ())
             }
             Fault::PauseMissing { .. } => {
                 self.note(Undo::ImportPause { node: node.clone() })?;
@@ -317,7 +367,13 @@ impl<'a> Injected<'a> {
         }
     }
 
-    fn replace_file(&mut self, namespace: &Namespace, file: &str, text: &str, settle: bool) -> Result<()> {
+    fn replace_file(
+        &mut self,
+        namespace: &Namespace,
+        file: &str,
+        text: &str,
+        settle: bool,
+    ) -> Result<()> {
         let path = namespace.path(file);
         let before = fs::read_to_string(&path)?;
         self.note(Undo::WriteFile {
@@ -335,7 +391,8 @@ impl<'a> Injected<'a> {
     }
 
     fn save(&self) -> Result<()> {
-        fs::write(&self.journal, serde_json::to_vec(&self.undos)?).context("failed to write the journal")
+        fs::write(&self.journal, serde_json::to_vec(&self.undos)?)
+            .context("failed to write the journal")
     }
 
     fn address(&self, host: &str) -> Result<Ipv4Addr> {
@@ -344,7 +401,9 @@ impl<'a> Injected<'a> {
         }
         match REGISTRIES.iter().find(|registry| registry.host == host) {
             Some(registry) => registry.address.parse().context("an address of the lab"),
-            None => bail!("`{host}` is neither a registry of the lab nor a virtual host of the case"),
+            None => {
+                bail!("`{host}` is neither a registry of the lab nor a virtual host of the case")
+            }
         }
     }
 }
@@ -369,7 +428,9 @@ fn own_address(name: &str) -> Ipv4Addr {
 
 /// Reads what a file of the lab's data folder holds; empty when it is absent.
 pub(crate) fn read(path: &Path) -> String {
-    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

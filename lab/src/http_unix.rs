@@ -1,6 +1,7 @@
 //! HTTP/1.1 over a Unix socket, one request per connection: enough for the API server behind
 //! `kubectl proxy` and for the fault daemon's control socket, without an HTTP client crate.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -15,7 +16,12 @@ const LIMIT: u64 = 64 << 20;
 ///
 /// # Errors
 /// When the socket does not answer or the answer is no HTTP.
-pub fn request(socket: &Path, method: &str, path: &str, body: Option<&[u8]>) -> Result<(u16, Vec<u8>)> {
+pub fn request(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    body: Option<&[u8]>,
+) -> Result<(u16, Vec<u8>)> {
     let context = || format!("failed to ask {method} {path} of {}", socket.display());
     let mut stream = UnixStream::connect(socket).with_context(context)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -23,13 +29,22 @@ pub fn request(socket: &Path, method: &str, path: &str, body: Option<&[u8]>) -> 
     // HTTP/1.0: the answer ends with the connection and is never chunked.
     let mut head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n");
     if let Some(body) = body {
-        head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let _ = write!(
+            head,
+            "Content-Type: application/json\r\nContent-Length: {}\r\n",
+            body.len()
+        );
     }
     head += "\r\n";
     stream.write_all(head.as_bytes()).with_context(context)?;
-    stream.write_all(body.unwrap_or_default()).with_context(context)?;
+    stream
+        .write_all(body.unwrap_or_default())
+        .with_context(context)?;
     let mut answer = Vec::new();
-    stream.take(LIMIT).read_to_end(&mut answer).with_context(context)?;
+    stream
+        .take(LIMIT)
+        .read_to_end(&mut answer)
+        .with_context(context)?;
     parse(&answer).with_context(context)
 }
 

@@ -68,8 +68,10 @@ pub fn write_layout(dir: &Path, recipe: &Recipe) -> Result<()> {
     if recipe.noise > 0 {
         layers.push(noise_layer(dir, recipe.noise)?);
     }
-    let diff_ids: Vec<String> =
-        layers.iter().map(|layer| format!("sha256:{}", layer.diff_id)).collect();
+    let diff_ids: Vec<String> = layers
+        .iter()
+        .map(|layer| format!("sha256:{}", layer.diff_id))
+        .collect();
     let config = json!({
         "architecture": recipe.architecture, "os": "linux",
         // The label makes every reference an image of its own: the same content under two names
@@ -101,7 +103,14 @@ pub fn write_layout(dir: &Path, recipe: &Recipe) -> Result<()> {
 /// When `tar` fails.
 pub fn pack(layout: &Path) -> Result<PathBuf> {
     let file = layout.with_extension("tar");
-    exec::run(["tar", "-C", &layout.display().to_string(), "-cf", &file.display().to_string(), "."])?;
+    exec::run([
+        "tar",
+        "-C",
+        &layout.display().to_string(),
+        "-cf",
+        &file.display().to_string(),
+        ".",
+    ])?;
     Ok(file)
 }
 
@@ -148,15 +157,27 @@ fn layer(dir: &Path, root: &Path) -> Result<Layer> {
     let tar = dir.join("layer.tar");
     let tar_text = tar.display().to_string();
     exec::run([
-        "tar", "-C", &root.display().to_string(), "--sort=name", "--mtime=@0", "--owner=0",
-        "--group=0", "--numeric-owner", "-cf", &tar_text, ".",
+        "tar",
+        "-C",
+        &root.display().to_string(),
+        "--sort=name",
+        "--mtime=@0",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "-cf",
+        &tar_text,
+        ".",
     ])?;
     let diff_id = digest(&fs::read(&tar)?);
     exec::run(["gzip", "-n", "-f", "-1", &tar_text])?;
     let packed = dir.join("layer.tar.gz");
     let descriptor = blob(dir, LAYER, &fs::read(&packed)?)?;
     fs::remove_file(packed)?;
-    Ok(Layer { descriptor, diff_id })
+    Ok(Layer {
+        descriptor,
+        diff_id,
+    })
 }
 
 /// Writes a blob and returns its descriptor.

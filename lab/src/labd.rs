@@ -1,18 +1,70 @@
 //! The fault daemon `labd` (package pulldoctor-testkit): DNS for everybody, and registries whose
 //! every answer can be spoilt. This file starts it and speaks to its control socket.
 
+use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
-use serde_json::Value;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
+use crate::cgroup;
 use crate::exec;
+use crate::faults::read;
 use crate::http_unix;
+use crate::net::{self, Namespace};
 use crate::paths;
+use crate::registries::REGISTRIES;
+use crate::state::State;
 
 /// Its control socket.
 pub fn socket() -> PathBuf {
-    paths::data("labd.sock")
+    paths::data("labd/control.sock")
+}
+
+/// Starts the daemon, tells it the names of the real registries, and adds its authority to the
+/// company's trust bundle (`pki/trust.crt`), of which nodes and workstation get a copy.
+///
+/// # Errors
+/// When it does not start.
+pub fn start(state: &mut State, outer: &Namespace) -> Result<()> {
+    let dir = paths::data("labd");
+    fs::create_dir_all(&dir)?;
+    let binary = paths::target_dir().join("labd");
+    let mut argv = outer.enter();
+    argv.extend(
+        [
+            &binary.display().to_string(),
+            "--listen-ip",
+            net::LABD,
+            "--state",
+            &dir.display().to_string(),
+            "--refuse-ip",
+            net::REFUSE,
+            "--drop-ip",
+            net::DROP,
+            "--busybox",
+            "/bin/busybox",
+        ]
+        .map(str::to_owned),
+    );
+    let log = paths::data("logs/labd.log");
+    let pid = exec::daemon(&argv, &[], &log, &cgroup::procs_file())?;
+    state.add_process("labd", pid, &log)?;
+    let healthy = || ask("GET", "/health", None).is_ok();
+    if !exec::wait_until(Duration::from_secs(10), Duration::from_millis(20), healthy) {
+        bail!("labd does not start: {}", exec::last_lines(&read(&log), 3));
+    }
+    for registry in &REGISTRIES {
+        put_host(
+            registry.host,
+            &json!({"dns": {"address": registry.address}}),
+        )?;
+    }
+    let own = fs::read_to_string(paths::data("pki/company.crt"))?;
+    let its = fs::read_to_string(dir.join("ca.pem")).context("labd wrote no authority")?;
+    fs::write(paths::data("pki/trust.crt"), own + &its)?;
+    Ok(())
 }
 
 /// Declares or replaces a virtual host; `spec` is testkit's `HostSpec`.
@@ -36,7 +88,10 @@ fn ask(method: &str, path: &str, body: Option<&Value>) -> Result<()> {
     let (status, answer) = http_unix::request(&socket(), method, path, bytes.as_deref())?;
     if !(200..300).contains(&status) {
         let text = String::from_utf8_lossy(&answer);
-        bail!("labd answered {status} to {method} {path}: {}", exec::last_lines(&text, 3));
+        bail!(
+            "labd answered {status} to {method} {path}: {}",
+            exec::last_lines(&text, 3)
+        );
     }
     Ok(())
 }

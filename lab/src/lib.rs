@@ -1,7 +1,6 @@
 //! A real Kubernetes on one machine, with faults to inject: see `lab/README.md`.
 #![expect(
     clippy::print_stdout,
-    clippy::print_stderr,
     reason = "the lab is driven by a person through `cargo xtask lab` and tells what it does"
 )]
 
@@ -10,7 +9,6 @@ pub mod case;
 pub mod cgroup;
 pub mod check;
 pub mod control_plane;
-pub mod dns;
 pub mod dump;
 pub mod exec;
 pub mod faults;
@@ -29,4 +27,4 @@ pub mod state;
 pub mod tool;
 pub mod wait;
 
-pub use binaries::{Missing, requirements};
+pub use binaries::{Missing, prerequisites, requirements};

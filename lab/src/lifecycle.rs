@@ -9,14 +9,15 @@ use anyhow::{Context, Result, bail};
 use crate::binaries;
 use crate::cgroup;
 use crate::control_plane;
-use crate::dns;
 use crate::exec;
 use crate::images::{self, Recipe};
+use crate::labd;
 use crate::net::{self, Furnishing, Namespace};
 use crate::node::NODES;
 use crate::paths;
 use crate::registries;
 use crate::state::State;
+use crate::tool;
 
 /// Machine-wide settings that a kubelet changes
 /// (`setupKernelTunables`, pkg/kubelet/cm/container_manager_linux.go, 1.37).
@@ -37,6 +38,7 @@ const SYSCTLS: [&str; 6] = [
 pub fn up() -> Result<()> {
     let start = Instant::now();
     binaries::build()?;
+    tool::build(&["pulldoctor-testkit"])?;
     let old = State::load().unwrap_or_default();
     if old.ready && is_whole(&old) {
         println!("lab: is up already (`cargo xtask lab status`)");
@@ -49,7 +51,9 @@ pub fn up() -> Result<()> {
     let mut state = State::default();
     for name in SYSCTLS {
         if let Ok(value) = fs::read_to_string(Path::new("/proc/sys").join(name)) {
-            state.sysctls.insert(name.to_owned(), value.trim().to_owned());
+            state
+                .sysctls
+                .insert(name.to_owned(), value.trim().to_owned());
         }
     }
     state.save()?;
@@ -59,7 +63,7 @@ pub fn up() -> Result<()> {
 
     let company = control_plane::create_pki()?;
     let outer = net::create_outer(&mut state)?;
-    dns::start(&mut state, &outer)?;
+    labd::start(&mut state, &outer)?;
     registries::start(&mut state, &outer, &company)?;
     let workstation = create_workstation(&mut state, &outer)?;
     step(start, "namespaces, DNS and registries are there");
@@ -93,7 +97,7 @@ fn step(start: Instant, what: &str) {
 }
 
 fn create_workstation(state: &mut State, outer: &Namespace) -> Result<Namespace> {
-    let trust = paths::data("pki/company.crt");
+    let trust = paths::data("pki/trust.crt");
     let furnishing = Furnishing {
         resolv_conf: &format!("nameserver {}\noptions timeout:2 attempts:2\n", net::LABD),
         hosts: "127.0.0.1 localhost workstation\n",
@@ -112,8 +116,11 @@ fn wait_for_cluster() -> Result<()> {
     if ready {
         return Ok(());
     }
-    let waiting: Vec<&str> =
-        NODES.iter().filter(|node| !node.is_ready()).map(|node| node.name).collect();
+    let waiting: Vec<&str> = NODES
+        .iter()
+        .filter(|node| !node.is_ready())
+        .map(|node| node.name)
+        .collect();
     bail!(
         "not Ready after 60 s: {} (logs in {})",
         waiting.join(", "),
@@ -138,7 +145,11 @@ pub fn down() -> Result<()> {
     if !survivors.is_empty() {
         left.push(format!("processes {survivors:?}"));
     }
-    left.extend(cgroup::remove().iter().map(|path| format!("cgroup {}", path.display())));
+    left.extend(
+        cgroup::remove()
+            .iter()
+            .map(|path| format!("cgroup {}", path.display())),
+    );
     for image in &state.loop_images {
         left.extend(detach(image));
     }
@@ -162,7 +173,10 @@ pub fn down() -> Result<()> {
         println!("lab: down");
         return Ok(());
     }
-    bail!("the lab left behind: {} (run `down` again)", left.join(", "));
+    bail!(
+        "the lab left behind: {} (run `down` again)",
+        left.join(", ")
+    );
 }
 
 /// Everything alive that belongs to the lab.
@@ -190,14 +204,23 @@ fn kill_all(state: &State) {
 /// Detaches loop devices of an image file; what could not be detached.
 fn detach(image: &Path) -> Vec<String> {
     let attached = || {
-        exec::run(["losetup", "-n", "-O", "NAME", "-j", &image.display().to_string()])
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+        exec::run([
+            "losetup",
+            "-n",
+            "-O",
+            "NAME",
+            "-j",
+            &image.display().to_string(),
+        ])
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
     };
     // Mounted with autoclear: it goes by itself a moment after its namespace.
-    exec::wait_until(Duration::from_secs(3), Duration::from_millis(100), || attached().is_empty());
+    exec::wait_until(Duration::from_secs(3), Duration::from_millis(100), || {
+        attached().is_empty()
+    });
     attached()
         .into_iter()
         .filter(|device| exec::run(["losetup", "-d", device]).is_err())
@@ -230,15 +253,34 @@ pub fn status() -> Result<()> {
     }
     println!("{:<24} {:>8}  {:<8} LOG", "PART", "PID", "STATE");
     for (role, process) in &state.processes {
-        let alive = if state.pid(role).is_some() { "running" } else { "DEAD" };
-        println!("{role:<24} {:>8}  {alive:<8} {}", process.pid, process.log.display());
+        let alive = if state.pid(role).is_some() {
+            "running"
+        } else {
+            "DEAD"
+        };
+        println!(
+            "{role:<24} {:>8}  {alive:<8} {}",
+            process.pid,
+            process.log.display()
+        );
     }
     println!();
-    println!("{:<6} {:<12} {:<18} {:<7}", "NODE", "ADDRESS", "CONTAINERD", "READY");
+    println!(
+        "{:<6} {:<12} {:<18} {:<7}",
+        "NODE", "ADDRESS", "CONTAINERD", "READY"
+    );
     for node in &NODES {
-        let object = control_plane::get(&format!("/api/v1/nodes/{}", node.name)).unwrap_or_default();
-        let runtime = object["status"]["nodeInfo"]["containerRuntimeVersion"].as_str().unwrap_or("?");
-        println!("{:<6} {:<12} {runtime:<18} {:<7}", node.name, node.address, if node.is_ready() { "yes" } else { "NO" });
+        let object =
+            control_plane::get(&format!("/api/v1/nodes/{}", node.name)).unwrap_or_default();
+        let runtime = object["status"]["nodeInfo"]["containerRuntimeVersion"]
+            .as_str()
+            .unwrap_or("?");
+        println!(
+            "{:<6} {:<12} {runtime:<18} {:<7}",
+            node.name,
+            node.address,
+            if node.is_ready() { "yes" } else { "NO" }
+        );
     }
     println!("\nKUBECONFIG={}", paths::kubeconfig().display());
     Ok(())

@@ -3,6 +3,7 @@
 //! Everything lives inside one network namespace without a default route: no packet of the lab
 //! can leave the machine, and any address but the lab's own answers "network is unreachable".
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub const LABD: &str = "10.78.0.2";
 pub const REFUSE: &str = "10.78.0.250";
 /// An address whose packets are dropped.
 pub const DROP: &str = "10.78.0.251";
+/// Addresses of virtual hosts that need one of their own; all lead to the fault daemon.
+pub const OWN_ADDRESSES: &str = "10.78.16.0/20";
 /// The operator's workstation.
 pub const WORKSTATION: &str = "10.77.0.9";
 /// Service addresses of the cluster; nothing routes there, but certificates name the first.
@@ -43,7 +46,10 @@ impl Namespace {
     /// When its holder does not run.
     pub fn of(state: &State, name: &str) -> Result<Self> {
         match state.pid(name) {
-            Some(pid) => Ok(Self { name: name.to_owned(), pid }),
+            Some(pid) => Ok(Self {
+                name: name.to_owned(),
+                pid,
+            }),
             None => bail!("`{name}` is not up (`cargo xtask lab up`)"),
         }
     }
@@ -51,7 +57,9 @@ impl Namespace {
     /// The words that enter both the network and the mount namespace.
     pub fn enter(&self) -> Vec<String> {
         // Not `ip netns exec`: that mounts a new /sys and hides the cgroups from the kubelet.
-        ["nsenter", "-t", &self.pid.to_string(), "-m", "-n", "--"].map(str::to_owned).to_vec()
+        ["nsenter", "-t", &self.pid.to_string(), "-m", "-n", "--"]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     /// A command to run inside.
@@ -64,7 +72,9 @@ impl Namespace {
     /// # Errors
     /// As [`Exec::run`].
     pub fn run<S: Into<String>>(&self, argv: impl IntoIterator<Item = S>) -> Result<String> {
-        self.exec(argv).run().with_context(|| format!("inside `{}`", self.name))
+        self.exec(argv)
+            .run()
+            .with_context(|| format!("inside `{}`", self.name))
     }
 
     /// A file inside, as seen from here.
@@ -107,10 +117,14 @@ pub fn create_outer(state: &mut State) -> Result<Namespace> {
          # An address with a prefix on lo makes the whole prefix local: every host can have its own.
          ip addr add {LABD}/16 dev lo
          echo 1 > /proc/sys/net/ipv4/ip_forward
+         # … and all of them are the daemon's, which listens on one.
+         iptables -t nat -A PREROUTING -d {OWN_ADDRESSES} -j DNAT --to-destination {LABD}
          iptables -I INPUT -d {DROP} -j DROP
          iptables -I INPUT -d {REFUSE} -p tcp -j REJECT --reject-with tcp-reset"
     );
-    outer.run(["sh", "-c", &script]).context("failed to furnish the outer namespace")?;
+    outer
+        .run(["sh", "-c", &script])
+        .context("failed to furnish the outer namespace")?;
     Ok(outer)
 }
 
@@ -128,7 +142,9 @@ pub fn create_inner(
     let inner = hold(state, Some(outer), name, furnishing)?;
     let pid = inner.pid.to_string();
     let link = format!("veth-{name}");
-    outer.run(["ip", "link", "add", &link, "type", "veth", "peer", "name", "eth0", "netns", &pid])?;
+    outer.run([
+        "ip", "link", "add", &link, "type", "veth", "peer", "name", "eth0", "netns", &pid,
+    ])?;
     outer.run(["ip", "link", "set", &link, "master", "lab0", "up"])?;
     let script = format!(
         "set -eu
@@ -137,7 +153,9 @@ pub fn create_inner(
          ip route add 10.78.0.0/16 via {GATEWAY}
          ip route add 10.79.0.0/16 via {GATEWAY}"
     );
-    inner.run(["sh", "-c", &script]).with_context(|| format!("failed to connect `{name}`"))?;
+    inner
+        .run(["sh", "-c", &script])
+        .with_context(|| format!("failed to connect `{name}`"))?;
     Ok(inner)
 }
 
@@ -167,10 +185,18 @@ fn hold(
         ",
     );
     if let Some(trust) = furnishing.trust {
-        script += &format!("cp {} /etc/ssl/certs/ca-certificates.crt\n", trust.display());
+        let _ = writeln!(
+            script,
+            "cp {} /etc/ssl/certs/ca-certificates.crt",
+            trust.display()
+        );
     }
     if let Some(disk) = furnishing.disk {
-        script += &format!("mount -o loop {} $0/var-lib/containerd\n", disk.display());
+        let _ = writeln!(
+            script,
+            "mount -o loop {} $0/var-lib/containerd",
+            disk.display()
+        );
     }
     script += "touch $0/furnished\n";
     if furnishing.own_var {
@@ -184,7 +210,18 @@ fn hold(
     if let Some(outer) = outer {
         argv.extend(["nsenter", &format!("--net=/proc/{}/ns/net", outer.pid)].map(str::to_owned));
     }
-    argv.extend(["unshare", "--net", "--mount", "--propagation", "slave", "sh", "-c"].map(str::to_owned));
+    argv.extend(
+        [
+            "unshare",
+            "--net",
+            "--mount",
+            "--propagation",
+            "slave",
+            "sh",
+            "-c",
+        ]
+        .map(str::to_owned),
+    );
     argv.extend([script, dir.display().to_string()]);
     let log = paths::data("logs").join(format!("{name}.holder.log"));
     let pid = exec::daemon(&argv, &[], &log, &cgroup::procs_file())?;
@@ -196,9 +233,15 @@ fn hold(
     });
     if !ready || !Path::new(&comm).exists() || !dir.join("furnished").exists() {
         let said = fs::read_to_string(&log).unwrap_or_default();
-        bail!("failed to make namespace `{name}`: {}", exec::last_lines(&said, 5));
+        bail!(
+            "failed to make namespace `{name}`: {}",
+            exec::last_lines(&said, 5)
+        );
     }
     // The process may be a zombie's number only until here: note its true start time.
     state.add_process(name, pid, &log)?;
-    Ok(Namespace { name: name.to_owned(), pid })
+    Ok(Namespace {
+        name: name.to_owned(),
+        pid,
+    })
 }

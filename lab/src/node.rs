@@ -41,9 +41,27 @@ pub struct Node {
 
 /// The nodes. n3 has a small disk and a taint, so that only pods that ask for it land there.
 pub const NODES: [Node; 3] = [
-    Node { name: "n1", address: "10.77.0.11", runtime: Runtime::Containerd1, disk_mib: None, pods: "10.79.1.0/24" },
-    Node { name: "n2", address: "10.77.0.12", runtime: Runtime::Containerd2, disk_mib: None, pods: "10.79.2.0/24" },
-    Node { name: "n3", address: "10.77.0.13", runtime: Runtime::Containerd2, disk_mib: Some(96), pods: "10.79.3.0/24" },
+    Node {
+        name: "n1",
+        address: "10.77.0.11",
+        runtime: Runtime::Containerd1,
+        disk_mib: None,
+        pods: "10.79.1.0/24",
+    },
+    Node {
+        name: "n2",
+        address: "10.77.0.12",
+        runtime: Runtime::Containerd2,
+        disk_mib: None,
+        pods: "10.79.2.0/24",
+    },
+    Node {
+        name: "n3",
+        address: "10.77.0.13",
+        runtime: Runtime::Containerd2,
+        disk_mib: Some(96),
+        pods: "10.79.3.0/24",
+    },
 ];
 
 const SOCKET: &str = "/run/containerd/containerd.sock";
@@ -68,7 +86,12 @@ impl Node {
 
     /// Text of its hosts file when nothing is wrong with it.
     pub fn hosts(&self) -> String {
-        format!("127.0.0.1 localhost\n{} {}\n{} kubernetes\n", self.address, self.name, net::GATEWAY)
+        format!(
+            "127.0.0.1 localhost\n{} {}\n{} kubernetes\n",
+            self.address,
+            self.name,
+            net::GATEWAY
+        )
     }
 
     /// Makes its namespace and starts containerd and kubelet; returns before it is Ready.
@@ -76,8 +99,11 @@ impl Node {
     /// # Errors
     /// When a step fails.
     pub fn start(&self, state: &mut State, outer: &Namespace, pause: &Path) -> Result<()> {
-        let disk = self.disk_mib.map(|mib| self.make_disk(state, mib)).transpose()?;
-        let trust = paths::data("pki/company.crt");
+        let disk = self
+            .disk_mib
+            .map(|mib| self.make_disk(state, mib))
+            .transpose()?;
+        let trust = paths::data("pki/trust.crt");
         let furnishing = Furnishing {
             resolv_conf: &self.resolv_conf(),
             hosts: &self.hosts(),
@@ -120,7 +146,10 @@ impl Node {
                          "routes": [{"dst": "10.77.0.0/16"}, {"dst": "10.78.0.0/16"}, {"dst": "10.79.0.0/16"}]}
             }]
         });
-        fs::write(etc.join("cni/net.d/10-lab.conflist"), serde_json::to_vec_pretty(&network)?)?;
+        fs::write(
+            etc.join("cni/net.d/10-lab.conflist"),
+            serde_json::to_vec_pretty(&network)?,
+        )?;
         let pki = paths::data("pki");
         let own = format!("kubelet-{}", self.name);
         for (from, to) in [
@@ -131,7 +160,10 @@ impl Node {
             fs::copy(pki.join(&from), etc.join("kubernetes").join(to))
                 .with_context(|| format!("failed to copy {from}"))?;
         }
-        fs::write(etc.join("kubernetes/kubelet.yaml"), serde_json::to_vec_pretty(&self.kubelet_config())?)?;
+        fs::write(
+            etc.join("kubernetes/kubelet.yaml"),
+            serde_json::to_vec_pretty(&self.kubelet_config())?,
+        )?;
         Kubeconfig {
             user: &format!("system:node:{}", self.name),
             authority: Path::new("/etc/kubernetes/ca.crt"),
@@ -204,8 +236,7 @@ impl Node {
         if serial {
             // n3 pulls one image at a time, as a kubelet does by default.
             config["serializeImagePulls"] = json!(true);
-            config["registerWithTaints"] =
-                json!([{"key": "lab.pulldoctor.dev/small-disk", "value": "true", "effect": "NoSchedule"}]);
+            config["registerWithTaints"] = json!([{"key": "lab.pulldoctor.dev/small-disk", "value": "true", "effect": "NoSchedule"}]);
         } else {
             // Several cases share the node: a stalled pull of one must not hold the others.
             config["serializeImagePulls"] = json!(false);
@@ -228,17 +259,28 @@ impl Node {
         let log = paths::data("logs").join(format!("{}.containerd.log", self.name));
         let (program, path) = self.programs();
         let mut argv = namespace.enter();
-        argv.extend([format!("{program}/containerd"), "--config".into(), "/etc/containerd/config.toml".into()]);
+        argv.extend([
+            format!("{program}/containerd"),
+            "--config".into(),
+            "/etc/containerd/config.toml".into(),
+        ]);
         let mut all = vec![("PATH", path)];
         all.extend_from_slice(env);
         let pid = exec::daemon(&argv, &all, &log, &cgroup::procs_file())?;
         state.add_process(&role, pid, &log)?;
         let up = exec::wait_until(Duration::from_secs(20), Duration::from_millis(100), || {
-            self.ctr(namespace, &["version"]).timeout(Duration::from_secs(5)).run().is_ok()
+            self.ctr(namespace, &["version"])
+                .timeout(Duration::from_secs(5))
+                .run()
+                .is_ok()
         });
         if !up {
             let said = fs::read_to_string(&log).unwrap_or_default();
-            bail!("containerd of {} does not answer: {}", self.name, exec::last_lines(&said, 5));
+            bail!(
+                "containerd of {} does not answer: {}",
+                self.name,
+                exec::last_lines(&said, 5)
+            );
         }
         Ok(())
     }
@@ -249,10 +291,14 @@ impl Node {
     /// When it does not end within 10 s.
     pub fn stop_containerd(&self, state: &State) -> Result<()> {
         let role = format!("{}/containerd", self.name);
-        let Some(pid) = state.pid(&role) else { return Ok(()) };
+        let Some(pid) = state.pid(&role) else {
+            return Ok(());
+        };
         exec::run(["kill", "-TERM", &pid.to_string()])?;
         let pause = Duration::from_millis(50);
-        if !exec::wait_until(Duration::from_secs(10), pause, || state.pid(&role).is_none()) {
+        if !exec::wait_until(Duration::from_secs(10), pause, || {
+            state.pid(&role).is_none()
+        }) {
             bail!("containerd of {} does not end", self.name);
         }
         Ok(())
@@ -262,7 +308,11 @@ impl Node {
     ///
     /// # Errors
     /// When `ctr` fails.
-    pub fn remove_images(&self, namespace: &Namespace, matches: impl Fn(&str) -> bool) -> Result<()> {
+    pub fn remove_images(
+        &self,
+        namespace: &Namespace,
+        matches: impl Fn(&str) -> bool,
+    ) -> Result<()> {
         let list = self.ctr(namespace, &["images", "ls"]).run()?;
         // Columns: reference, type, digest, …; the kubelet knows an image by every name that
         // has its digest, also by the bare `sha256:…` that the CRI plugin adds.
@@ -274,10 +324,16 @@ impl Node {
                 Some((columns.next()?, columns.nth(1)?))
             })
             .collect();
-        let digests: Vec<&str> =
-            rows.iter().filter(|(name, _)| matches(name)).map(|(_, digest)| *digest).collect();
-        let names: Vec<&str> =
-            rows.iter().filter(|(_, digest)| digests.contains(digest)).map(|(name, _)| *name).collect();
+        let digests: Vec<&str> = rows
+            .iter()
+            .filter(|(name, _)| matches(name))
+            .map(|(_, digest)| *digest)
+            .collect();
+        let names: Vec<&str> = rows
+            .iter()
+            .filter(|(_, digest)| digests.contains(digest))
+            .map(|(name, _)| *name)
+            .collect();
         if names.is_empty() {
             return Ok(());
         }
@@ -302,7 +358,9 @@ impl Node {
     /// `ctr` of its own version, in the kubelet's containerd namespace.
     pub fn ctr(&self, namespace: &Namespace, words: &[&str]) -> Exec {
         let (program, _) = self.programs();
-        namespace.exec([format!("{program}/ctr"), "-n".into(), "k8s.io".into()]).args(words.iter().copied())
+        namespace
+            .exec([format!("{program}/ctr"), "-n".into(), "k8s.io".into()])
+            .args(words.iter().copied())
     }
 
     /// Imports an image archive into its containerd.
@@ -315,7 +373,9 @@ impl Node {
         self.ctr(namespace, &["images", "import", "-"])
             .stdin(bytes)
             .run()
-            .with_context(|| format!("failed to import {} into {}", archive.display(), self.name))?;
+            .with_context(|| {
+                format!("failed to import {} into {}", archive.display(), self.name)
+            })?;
         Ok(())
     }
 
@@ -342,9 +402,13 @@ impl Node {
     /// True when the API server says that the node is Ready.
     pub fn is_ready(&self) -> bool {
         control_plane::get(&format!("/api/v1/nodes/{}", self.name)).is_ok_and(|node| {
-            node["status"]["conditions"].as_array().is_some_and(|conditions| {
-                conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True")
-            })
+            node["status"]["conditions"]
+                .as_array()
+                .is_some_and(|conditions| {
+                    conditions
+                        .iter()
+                        .any(|c| c["type"] == "Ready" && c["status"] == "True")
+                })
         })
     }
 }

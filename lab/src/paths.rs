@@ -38,7 +38,11 @@ pub fn target_dir() -> PathBuf {
     let own = env::current_exe().unwrap_or_else(|_| PathBuf::from("target/debug/xtask"));
     let dir = own.parent().unwrap_or(Path::new("target/debug"));
     // Test binaries lie one level deeper.
-    if dir.ends_with("deps") { dir.parent().unwrap_or(dir).to_path_buf() } else { dir.to_path_buf() }
+    if dir.ends_with("deps") {
+        dir.parent().unwrap_or(dir).to_path_buf()
+    } else {
+        dir.to_path_buf()
+    }
 }
 
 /// The lab's administrator kubeconfig.

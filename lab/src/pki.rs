@@ -25,14 +25,21 @@ impl Authority {
         fs::create_dir_all(dir)?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, common_name);
-        params.distinguished_name.push(DnType::OrganizationName, "pulldoctor lab");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, "pulldoctor lab");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?;
         write(dir, name, &certificate.pem(), &key)?;
-        Ok(Self { dir: dir.to_path_buf(), issuer: Issuer::new(params, key) })
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            issuer: Issuer::new(params, key),
+        })
     }
 
     /// Issues a certificate good as server and as client, and writes `NAME.crt` and `NAME.key`.
@@ -46,17 +53,28 @@ impl Authority {
         organization: Option<&str>,
         alternative_names: &[&str],
     ) -> Result<()> {
-        let names: Vec<String> = alternative_names.iter().map(|&name| name.to_owned()).collect();
+        let names: Vec<String> = alternative_names
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect();
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, common_name);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
         if let Some(organization) = organization {
-            params.distinguished_name.push(DnType::OrganizationName, organization);
+            params
+                .distinguished_name
+                .push(DnType::OrganizationName, organization);
         }
-        params.key_usages =
-            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         let key = KeyPair::generate()?;
         let certificate = params
             .signed_by(&key, &self.issuer)
@@ -91,7 +109,9 @@ mod tests {
     fn issues_into_the_folder() {
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::create(dir.path(), "ca", "Lab CA").unwrap();
-        authority.issue("admin", "admin", Some("system:masters"), &["127.0.0.1"]).unwrap();
+        authority
+            .issue("admin", "admin", Some("system:masters"), &["127.0.0.1"])
+            .unwrap();
         key_pair(dir.path(), "sa").unwrap();
         let certificate = fs::read_to_string(dir.path().join("admin.crt")).unwrap();
         assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----"));

@@ -40,20 +40,55 @@ pub struct Registry {
 
 /// All of them.
 pub const REGISTRIES: [Registry; 4] = [
-    Registry { host: "registry.lab", address: "10.78.0.11", port: 443, three: true, tls: true, login: false },
-    Registry { host: "plain.lab", address: "10.78.0.12", port: 5000, three: false, tls: false, login: false },
-    Registry { host: "private.lab", address: "10.78.0.13", port: 443, three: false, tls: true, login: true },
-    Registry { host: "private3.lab", address: "10.78.0.14", port: 443, three: true, tls: true, login: true },
+    Registry {
+        host: "registry.lab",
+        address: "10.78.0.11",
+        port: 443,
+        three: true,
+        tls: true,
+        login: false,
+    },
+    Registry {
+        host: "plain.lab",
+        address: "10.78.0.12",
+        port: 5000,
+        three: false,
+        tls: false,
+        login: false,
+    },
+    Registry {
+        host: "private.lab",
+        address: "10.78.0.13",
+        port: 443,
+        three: false,
+        tls: true,
+        login: true,
+    },
+    Registry {
+        host: "private3.lab",
+        address: "10.78.0.14",
+        port: 443,
+        three: true,
+        tls: true,
+        login: true,
+    },
 ];
 
 /// Repositories and tags that every real registry holds.
-pub const CONTENT: [(&str, &[&str]); 3] =
-    [("shop/api", &["v1.4.0", "v1.4.1"]), ("shop/web", &["v2.0.0", "latest"]), ("tools/busybox", &["1.36"])];
+pub const CONTENT: [(&str, &[&str]); 3] = [
+    ("shop/api", &["v1.4.0", "v1.4.1"]),
+    ("shop/web", &["v2.0.0", "latest"]),
+    ("tools/busybox", &["1.36"]),
+];
 
 impl Registry {
     /// `host` or `host:port` as image references name it.
     pub fn name(&self) -> String {
-        if self.port == 443 { self.host.to_owned() } else { format!("{}:{}", self.host, self.port) }
+        if self.port == 443 {
+            self.host.to_owned()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     fn start(&self, state: &mut State, outer: &Namespace, company: &Authority) -> Result<()> {
@@ -81,9 +116,17 @@ impl Registry {
         }
         let file = dir.join("config.yml");
         fs::write(&file, serde_json::to_vec_pretty(&config)?)?;
-        let program = if self.three { paths::bin().join("registry") } else { Path::new("/usr/bin/docker-registry").to_path_buf() };
+        let program = if self.three {
+            paths::bin().join("registry")
+        } else {
+            Path::new("/usr/bin/docker-registry").to_path_buf()
+        };
         let mut argv = outer.enter();
-        argv.extend([program.display().to_string(), "serve".into(), file.display().to_string()]);
+        argv.extend([
+            program.display().to_string(),
+            "serve".into(),
+            file.display().to_string(),
+        ]);
         let role = format!("registry/{}", self.host);
         let log = paths::data("logs").join(format!("{}.log", self.host));
         // Traces have nowhere to go here.

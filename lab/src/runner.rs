@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,10 +24,16 @@ use crate::tool::{self, Said};
 use crate::wait;
 
 /// What to run and how.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Names of cases (`image-*` for a prefix); all when empty.
     pub cases: Vec<String>,
+    /// Folder of the cases; `cases/` of the repository unless given.
+    pub dir: Option<PathBuf>,
     /// Slow ones as well.
     pub all: bool,
     /// Most cases at a time; 4 when 0.
@@ -53,16 +60,25 @@ enum Outcome {
 /// # Errors
 /// When a case failed, or the lab is missing where `CI=true`.
 pub fn run(options: &Options) -> Result<()> {
-    let cases = Case::load_all(&paths::repository().join("cases"))?;
+    let dir = options
+        .dir
+        .clone()
+        .unwrap_or_else(|| paths::repository().join("cases"));
+    let cases = Case::load_all(&dir)?;
     let mut skipped: BTreeMap<&str, usize> = BTreeMap::new();
     let mut chosen: Vec<Case> = Vec::new();
     for case in cases {
-        let named = options.cases.iter().any(|pattern| name_matches(pattern, &case.name));
+        let named = options
+            .cases
+            .iter()
+            .any(|pattern| name_matches(pattern, &case.name));
         if !options.cases.is_empty() && !named {
             continue;
         }
         if case.origin == Origin::Fixture {
-            *skipped.entry("fixtures, replayed by `cargo test` only").or_default() += 1;
+            *skipped
+                .entry("fixtures, replayed by `cargo test` only")
+                .or_default() += 1;
         } else if case.slow && !options.all && !named {
             *skipped.entry("slow, run with --all").or_default() += 1;
         } else {
@@ -72,7 +88,7 @@ pub fn run(options: &Options) -> Result<()> {
     if chosen.is_empty() && skipped.is_empty() && !options.cases.is_empty() {
         bail!("no case is named {}", options.cases.join(", "));
     }
-    if let Err(missing) = binaries::requirements() {
+    if let Err(missing) = binaries::prerequisites() {
         return without_lab(&missing, chosen.len());
     }
     if !options.without_tool && !options.no_build {
@@ -83,7 +99,9 @@ pub fn run(options: &Options) -> Result<()> {
     lab.heal_leftovers()?;
 
     let start = Instant::now();
-    let budget = options.minutes.map(|minutes| Duration::from_secs(minutes * 60));
+    let budget = options
+        .minutes
+        .map(|minutes| Duration::from_secs(minutes * 60));
     // Those that need a node for themselves first: at the end they would run one by one.
     chosen.sort_by_key(|case| !case.all_faults().any(Fault::is_surgery));
     let queue = Queue::new(chosen);
@@ -91,7 +109,9 @@ pub fn run(options: &Options) -> Result<()> {
     std::thread::scope(|scope| {
         for _ in 0..(if options.jobs == 0 { 4 } else { options.jobs }) {
             scope.spawn(|| {
-                while let Some((case, locks)) = queue.next(|| budget.is_some_and(|limit| start.elapsed() > limit)) {
+                while let Some((case, locks)) =
+                    queue.next(|| budget.is_some_and(|limit| start.elapsed() > limit))
+                {
                     let begin = Instant::now();
                     let outcome = run_one(&lab, &case, options);
                     queue.done(&locks);
@@ -117,15 +137,24 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let (passed, failed) = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     summary(passed, failed.len(), &skipped);
-    if failed.is_empty() { Ok(()) } else { bail!("failed cases: {}", failed.join(", ")) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        bail!("failed cases: {}", failed.join(", "))
+    }
 }
 
 fn summary(passed: usize, failed: usize, skipped: &BTreeMap<&str, usize>) {
     let total: usize = skipped.values().sum();
-    let reasons: Vec<String> =
-        skipped.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    let reasons =
-        if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
+    let reasons: Vec<String> = skipped
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    let reasons = if reasons.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", reasons.join("; "))
+    };
     println!("lab: {passed} passed, {failed} failed, {total} skipped{reasons}");
 }
 
@@ -147,9 +176,16 @@ struct Locks {
 impl Locks {
     fn of(case: &Case) -> Self {
         let mut own: Vec<String> = case.locks.clone();
-        own.extend(case.all_hosts().into_iter().map(|host| format!("host {host}")));
-        let surgery: HashSet<&str> =
-            case.all_faults().filter(|fault| fault.is_surgery()).map(Fault::node).collect();
+        own.extend(
+            case.all_hosts()
+                .into_iter()
+                .map(|host| format!("host {host}")),
+        );
+        let surgery: HashSet<&str> = case
+            .all_faults()
+            .filter(|fault| fault.is_surgery())
+            .map(Fault::node)
+            .collect();
         own.extend(surgery.iter().map(|node| format!("node {node}")));
         // Node settings of a host: two cases must not write the same file.
         own.extend(case.all_faults().filter_map(|fault| match fault {
@@ -189,8 +225,15 @@ impl Queue {
             let locks = Locks::of(&case);
             (case, locks)
         });
-        let waiting = Waiting { cases: cases.collect(), owned: HashSet::new(), shared: HashMap::new() };
-        Self { waiting: Mutex::new(waiting), changed: Condvar::new() }
+        let waiting = Waiting {
+            cases: cases.collect(),
+            owned: HashSet::new(),
+            shared: HashMap::new(),
+        };
+        Self {
+            waiting: Mutex::new(waiting),
+            changed: Condvar::new(),
+        }
     }
 
     /// The first case whose locks are free; none when there is no more or `spent` says so.
@@ -208,7 +251,10 @@ impl Queue {
                 }
                 return Some((case, locks));
             }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = self
+                .changed
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -226,7 +272,11 @@ impl Queue {
     }
 
     fn left(&self) -> usize {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).cases.len()
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .cases
+            .len()
     }
 }
 
@@ -238,7 +288,10 @@ impl Waiting {
         for (index, (_, locks)) in self.cases.iter().enumerate() {
             let free = locks.own.iter().all(|name| {
                 !self.owned.contains(name) && self.shared.get(name).copied().unwrap_or(0) == 0
-            }) && locks.shared.iter().all(|node| !self.owned.contains(node) && !reserved.contains(node));
+            }) && locks
+                .shared
+                .iter()
+                .all(|node| !self.owned.contains(node) && !reserved.contains(node));
             if free {
                 return Some(index);
             }
@@ -280,8 +333,14 @@ fn try_one(lab: &Lab, case: &Case, options: &Options) -> Result<Vec<String>> {
     };
     let failed = !reason.is_empty();
     if failed {
-        let dumped =
-            dump::write(&workstation, &case.name, &namespace, &case.all_hosts(), said.as_ref(), &reason);
+        let dumped = dump::write(
+            &workstation,
+            &case.name,
+            &namespace,
+            &case.all_hosts(),
+            said.as_ref(),
+            &reason,
+        );
         if let (Ok(wrong), Ok(dir)) = (&mut result, &dumped) {
             wrong.push(format!("dump in {}", dir.display()));
         }
@@ -295,7 +354,12 @@ fn try_one(lab: &Lab, case: &Case, options: &Options) -> Result<Vec<String>> {
 }
 
 /// Brings the case about: hosts, faults, objects, and what must have happened.
-fn play(injected: &mut Injected<'_>, case: &Case, workstation: &Namespace, namespace: &str) -> Result<()> {
+fn play(
+    injected: &mut Injected<'_>,
+    case: &Case,
+    workstation: &Namespace,
+    namespace: &str,
+) -> Result<()> {
     let faults: Vec<&Fault> = case.all_faults().collect();
     injected.hosts(&case.hosts, &faults)?;
     for fault in &case.faults {
@@ -315,9 +379,12 @@ fn play(injected: &mut Injected<'_>, case: &Case, workstation: &Namespace, names
             Step::Heal(true) => injected.heal()?,
             Step::Apply(text) => apply(workstation, namespace, text)?,
             Step::Delete(object) => {
-                control_plane::kubectl(workstation, ["-n", namespace, "delete", "--now", object.as_str()])
-                    .timeout(Duration::from_secs(60))
-                    .run()?;
+                control_plane::kubectl(
+                    workstation,
+                    ["-n", namespace, "delete", "--now", object.as_str()],
+                )
+                .timeout(Duration::from_secs(60))
+                .run()?;
             }
             Step::Sleep(seconds) => std::thread::sleep(Duration::from_secs(*seconds)),
         }
@@ -351,14 +418,21 @@ fn judge(case: &Case, said: &Said, options: &Options) -> Result<Vec<String>> {
                 .with_context(|| format!("{} is no JSON", file.display()))?;
             wrong.extend(check::shape_differences(&stored, &said.evidence));
         }
-        Err(_) => wrong.push(format!("no recording yet (`cargo xtask lab record {}`)", case.name)),
+        Err(_) => wrong.push(format!(
+            "no recording yet (`cargo xtask lab record {}`)",
+            case.name
+        )),
     }
     Ok(wrong)
 }
 
 fn unique_namespace(case: &str) -> Result<String> {
     let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
-    let suffix: String = uuid.chars().filter(char::is_ascii_hexdigit).take(5).collect();
+    let suffix: String = uuid
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(5)
+        .collect();
     let name: String = case.chars().take(50).collect();
     Ok(format!("{}-{suffix}", name.trim_end_matches('-')))
 }
@@ -369,7 +443,9 @@ fn create_namespace(name: &str) -> Result<()> {
     control_plane::ask("POST", "/api/v1/namespaces", Some(&object))?;
     let account = format!("/api/v1/namespaces/{name}/serviceaccounts/default");
     let pause = Duration::from_millis(100);
-    if !exec::wait_until(Duration::from_secs(15), pause, || control_plane::get(&account).is_ok()) {
+    if !exec::wait_until(Duration::from_secs(15), pause, || {
+        control_plane::get(&account).is_ok()
+    }) {
         bail!("namespace {name} got no service account within 15 s");
     }
     Ok(())
@@ -428,7 +504,10 @@ mod tests {
     fn node_surgery_waits_for_sharers_and_keeps_later_ones_off() {
         let queue = Queue::new(vec![
             case("a", "nodes: [n1]"),
-            case("b", "faults: [{containerd_stopped: {node: n1}}]\nnodes: [n1]"),
+            case(
+                "b",
+                "faults: [{containerd_stopped: {node: n1}}]\nnodes: [n1]",
+            ),
             case("c", "nodes: [n1]"),
             case("d", "nodes: [n2]"),
         ]);
@@ -446,7 +525,10 @@ mod tests {
 
     #[test]
     fn a_virtual_host_is_held_by_one_case() {
-        let queue = Queue::new(vec![case("a", "hosts: {x.example.com: {}}"), case("b", "hosts: {x.example.com: {}}")]);
+        let queue = Queue::new(vec![
+            case("a", "hosts: {x.example.com: {}}"),
+            case("b", "hosts: {x.example.com: {}}"),
+        ]);
         let (_, locks) = queue.next(|| false).unwrap();
         assert_eq!(queue.waiting.lock().unwrap().first_free(), None);
         queue.done(&locks);

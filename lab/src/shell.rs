@@ -18,7 +18,11 @@ pub fn open(name: &str) -> Result<()> {
     let words = namespace.enter();
     let (program, args) = words.split_first().context("empty command")?;
     let own = std::env::var("PATH").unwrap_or_default();
-    let path = format!("{}:{}:{own}", paths::bin().display(), paths::target_dir().display());
+    let path = format!(
+        "{}:{}:{own}",
+        paths::bin().display(),
+        paths::target_dir().display()
+    );
     let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
     println!("lab: shell on `{name}`; kubectl and pulldoctor see the lab's cluster; `exit` leaves");
     Command::new(program)

@@ -73,8 +73,14 @@ impl State {
     /// When the state file cannot be written.
     pub fn add_process(&mut self, role: &str, pid: u32, log: &Path) -> Result<()> {
         let started = start_time(pid).unwrap_or(0);
-        self.processes
-            .insert(role.to_owned(), Process { pid, started, log: log.to_path_buf() });
+        self.processes.insert(
+            role.to_owned(),
+            Process {
+                pid,
+                started,
+                log: log.to_path_buf(),
+            },
+        );
         self.save()
     }
 
@@ -115,7 +121,15 @@ mod tests {
         let pid = std::process::id();
         let started = start_time(pid).unwrap();
         let log = PathBuf::new();
-        assert!(is_alive(&Process { pid, started, log: log.clone() }));
-        assert!(!is_alive(&Process { pid, started: started + 1, log }));
+        assert!(is_alive(&Process {
+            pid,
+            started,
+            log: log.clone()
+        }));
+        assert!(!is_alive(&Process {
+            pid,
+            started: started + 1,
+            log
+        }));
     }
 }

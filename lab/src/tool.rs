@@ -40,6 +40,7 @@ pub fn build(packages: &[&str]) -> Result<()> {
     for package in packages {
         build = build.args(["-p", package]);
     }
+    build = build.args(["--bins"]);
     if let Some(target) = paths::target_dir().parent() {
         build = build.env("CARGO_TARGET_DIR", target.display().to_string());
     }
@@ -58,7 +59,12 @@ pub fn build(packages: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// When the binary is not there or does not end within 90 s.
-pub fn diagnose(workstation: &Namespace, namespace: &str, record: &Path, args: &[String]) -> Result<Said> {
+pub fn diagnose(
+    workstation: &Namespace,
+    namespace: &str,
+    record: &Path,
+    args: &[String],
+) -> Result<Said> {
     let binary = binary();
     if !binary.exists() {
         bail!("no {} (`cargo build -p pulldoctor-cli`)", binary.display());
@@ -73,7 +79,15 @@ pub fn diagnose(workstation: &Namespace, namespace: &str, record: &Path, args: &
             format!("KUBECONFIG={}", paths::kubeconfig().display()),
             binary.display().to_string(),
         ])
-        .args(["diagnose", "-n", namespace, "-o", "json", "--record", &record.display().to_string()])
+        .args([
+            "diagnose",
+            "-n",
+            namespace,
+            "-o",
+            "json",
+            "--record",
+            &record.display().to_string(),
+        ])
         .args(args.iter().map(|arg| arg.replace("$NAMESPACE", namespace)))
         .timeout(Duration::from_secs(90))
         .finish()?;
@@ -82,5 +96,11 @@ pub fn diagnose(workstation: &Namespace, namespace: &str, record: &Path, args: &
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or(Value::Null);
-    Ok(Said { exit: finished.code, stdout: finished.stdout, stderr: finished.stderr, report, evidence })
+    Ok(Said {
+        exit: finished.code,
+        stdout: finished.stdout,
+        stderr: finished.stderr,
+        report,
+        evidence,
+    })
 }

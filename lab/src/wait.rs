@@ -27,13 +27,20 @@ pub fn for_condition(namespace: &str, wait: &Wait) -> Result<()> {
         } else {
             Value::Null
         };
-        let matching =
-            items(&pods).iter().filter(|pod| matches(pod, &events, wait)).count();
+        let matching = items(&pods)
+            .iter()
+            .filter(|pod| matches(pod, &events, wait))
+            .count();
         if matching >= wait.count.unwrap_or(1) {
             return Ok(());
         }
         if start.elapsed() > limit {
-            bail!("not within {} s: {}; there is: {}", limit.as_secs(), describe(wait), picture(&pods));
+            bail!(
+                "not within {} s: {}; there is: {}",
+                limit.as_secs(),
+                describe(wait),
+                picture(&pods)
+            );
         }
         thread::sleep(Duration::from_millis(400));
     }
@@ -52,10 +59,18 @@ fn matches(pod: &Value, events: &Value, wait: &Wait) -> bool {
             return false;
         }
     }
-    if let Some((kind, status)) = wait.condition.as_deref().and_then(|text| text.split_once('=')) {
-        let holds = pod["status"]["conditions"].as_array().is_some_and(|conditions| {
-            conditions.iter().any(|c| c["type"] == kind && c["status"] == status)
-        });
+    if let Some((kind, status)) = wait
+        .condition
+        .as_deref()
+        .and_then(|text| text.split_once('='))
+    {
+        let holds = pod["status"]["conditions"]
+            .as_array()
+            .is_some_and(|conditions| {
+                conditions
+                    .iter()
+                    .any(|c| c["type"] == kind && c["status"] == status)
+            });
         if !holds {
             return false;
         }
@@ -67,7 +82,9 @@ fn matches(pod: &Value, events: &Value, wait: &Wait) -> bool {
     !about_container
         || statuses(pod)
             .filter(|status| {
-                wait.container.as_ref().is_none_or(|name| status["name"] == name.as_str())
+                wait.container
+                    .as_ref()
+                    .is_none_or(|name| status["name"] == name.as_str())
             })
             .any(|status| status_matches(status, wait))
 }
@@ -75,7 +92,10 @@ fn matches(pod: &Value, events: &Value, wait: &Wait) -> bool {
 fn status_matches(status: &Value, wait: &Wait) -> bool {
     let waiting = &status["state"]["waiting"];
     if !wait.waiting.is_empty()
-        && !wait.waiting.iter().any(|reason| waiting["reason"] == reason.as_str())
+        && !wait
+            .waiting
+            .iter()
+            .any(|reason| waiting["reason"] == reason.as_str())
     {
         return false;
     }
@@ -99,10 +119,14 @@ fn status_matches(status: &Value, wait: &Wait) -> bool {
 
 /// Statuses of all containers of a pod, of every kind.
 fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
-    ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"]
-        .into_iter()
-        .filter_map(|key| pod["status"][key].as_array())
-        .flatten()
+    [
+        "initContainerStatuses",
+        "containerStatuses",
+        "ephemeralContainerStatuses",
+    ]
+    .into_iter()
+    .filter_map(|key| pod["status"][key].as_array())
+    .flatten()
 }
 
 fn items(list: &Value) -> &[Value] {
@@ -143,16 +167,31 @@ fn describe(wait: &Wait) -> String {
 fn picture(pods: &Value) -> String {
     let mut line = String::new();
     for pod in items(pods) {
-        let _ = write!(line, "{} {}", text(&pod["metadata"]["name"]), text(&pod["status"]["phase"]));
+        let _ = write!(
+            line,
+            "{} {}",
+            text(&pod["metadata"]["name"]),
+            text(&pod["status"]["phase"])
+        );
         for status in statuses(pod) {
             let waiting = &status["state"]["waiting"];
             if waiting.is_object() {
-                let _ = write!(line, " [{}: {} {}]", text(&status["name"]), text(&waiting["reason"]), text(&waiting["message"]));
+                let _ = write!(
+                    line,
+                    " [{}: {} {}]",
+                    text(&status["name"]),
+                    text(&waiting["reason"]),
+                    text(&waiting["message"])
+                );
             }
         }
         line.push_str("; ");
     }
-    if line.is_empty() { "no pods".to_owned() } else { line }
+    if line.is_empty() {
+        "no pods".to_owned()
+    } else {
+        line
+    }
 }
 
 #[cfg(test)]
@@ -169,25 +208,45 @@ mod tests {
     }
 
     fn wait(pod: &str) -> Wait {
-        Wait { pod: pod.to_owned(), ..Wait::default() }
+        Wait {
+            pod: pod.to_owned(),
+            ..Wait::default()
+        }
     }
 
     #[test]
     fn all_fields_must_hold_for_the_same_container() {
-        let w = Wait { waiting: vec!["ErrImagePull".into()], message: Some("503".into()), ..wait("api-*") };
+        let w = Wait {
+            waiting: vec!["ErrImagePull".into()],
+            message: Some("503".into()),
+            ..wait("api-*")
+        };
         assert!(matches(&pod(), &Value::Null, &w));
-        let w = Wait { container: Some("a".into()), ..w };
+        let w = Wait {
+            container: Some("a".into()),
+            ..w
+        };
         assert!(!matches(&pod(), &Value::Null, &w));
-        let w = Wait { container: Some("a".into()), running: Some(true), ..wait("api-1") };
+        let w = Wait {
+            container: Some("a".into()),
+            running: Some(true),
+            ..wait("api-1")
+        };
         assert!(matches(&pod(), &Value::Null, &w));
-        let w = Wait { condition: Some("PodScheduled=False".into()), ..wait("api-1") };
+        let w = Wait {
+            condition: Some("PodScheduled=False".into()),
+            ..wait("api-1")
+        };
         assert!(!matches(&pod(), &Value::Null, &w));
         assert!(!matches(&pod(), &Value::Null, &wait("other")));
     }
 
     #[test]
     fn events_are_of_the_pod() {
-        let w = Wait { event: Some("BackOff".into()), ..wait("api-1") };
+        let w = Wait {
+            event: Some("BackOff".into()),
+            ..wait("api-1")
+        };
         let events = json!({"items": [{"reason": "BackOff", "involvedObject": {"name": "api-1"}}]});
         assert!(matches(&pod(), &events, &w));
         let events = json!({"items": [{"reason": "BackOff", "involvedObject": {"name": "x"}}]});

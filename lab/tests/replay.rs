@@ -18,7 +18,10 @@ fn cases() -> Vec<Case> {
         .filter(|path| path.join("case.yaml").is_file())
         .collect();
     folders.sort();
-    folders.iter().map(|folder| Case::load(folder).expect("a readable case")).collect()
+    folders
+        .iter()
+        .map(|folder| Case::load(folder).expect("a readable case"))
+        .collect()
 }
 
 /// What contracts promise of every report, whatever the case.
@@ -27,7 +30,10 @@ fn broken_promises(report: &Report) -> Vec<String> {
     for incident in &report.incidents {
         let unknown = incident.cause == pulldoctor_model::CauseId::Unknown;
         if unknown != (incident.confidence == Confidence::Unknown) {
-            broken.push(format!("{}: unknown in one of cause and confidence only", incident.cause));
+            broken.push(format!(
+                "{}: unknown in one of cause and confidence only",
+                incident.cause
+            ));
         }
         if unknown && incident.next.is_empty() {
             broken.push("unknown without a next question".to_owned());
@@ -57,7 +63,11 @@ fn every_recording_is_judged_as_its_case_says() {
         let report = pulldoctor_diagnose::report(&evidence);
         let mut wrong = broken_promises(&report);
         let document = serde_json::to_value(&report).expect("a report serialises");
-        wrong.extend(check::report(&case.expect, i32::from(report.exit().code()), &document));
+        wrong.extend(check::report(
+            &case.expect,
+            i32::from(report.exit().code()),
+            &document,
+        ));
         if !wrong.is_empty() {
             failures.push(format!("{}: {}", case.name, wrong.join("; ")));
         }
@@ -74,9 +84,20 @@ fn every_recording_is_judged_as_its_case_says() {
 #[test]
 fn no_recording_holds_a_secret() {
     for case in cases() {
-        let Ok(text) = fs::read_to_string(case.dir.join("evidence.json")) else { continue };
-        for word in ["\"auth\"", "\"password\"", "\".dockerconfigjson\":", "Bearer ey"] {
-            assert!(!text.contains(word), "{}: {word} in its evidence", case.name);
+        let Ok(text) = fs::read_to_string(case.dir.join("evidence.json")) else {
+            continue;
+        };
+        for word in [
+            "\"auth\"",
+            "\"password\"",
+            "\".dockerconfigjson\":",
+            "Bearer ey",
+        ] {
+            assert!(
+                !text.contains(word),
+                "{}: {word} in its evidence",
+                case.name
+            );
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The chores of the project: `cargo xtask …` is the only entry for them.
+use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod generate;
 mod lab;
 mod run;
 mod test;
@@ -26,15 +27,38 @@ enum Chore {
         #[arg(long)]
         without_lab: bool,
     },
+    /// Write the pages of the causes, the man pages and the completions
+    Generate {
+        /// Only compare them with what is there
+        #[arg(long)]
+        check: bool,
+    },
     /// A real Kubernetes on this machine, with faults to inject (see lab/README.md)
     #[command(subcommand)]
     Lab(lab::Command),
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().chore {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
         Chore::Check => check::run(),
         Chore::Test { without_lab } => test::run(without_lab),
+        Chore::Generate { check } => generate::run(check),
         Chore::Lab(command) => lab::run(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_error(&error);
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// One line, without the backtrace that returning the error would add.
+#[expect(
+    clippy::print_stderr,
+    reason = "a chore speaks to the person at the terminal"
+)]
+fn say_error(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
 }

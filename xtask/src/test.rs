@@ -15,7 +15,7 @@ const LAB_MINUTES: &str = "12";
 /// `CI=true` that is a failure.
 pub(crate) fn run(without_lab: bool) -> Result<()> {
     let in_ci = env::var("CI").is_ok_and(|value| value == "true");
-    let missing = pulldoctor_lab::requirements().err();
+    let missing = pulldoctor_lab::prerequisites().err();
     if missing.is_none() && !without_lab {
         // Before the workspace's tests: some of them ask the Go programs that it builds.
         step("lab build", cargo(&["xtask", "lab", "build"]))?;
