@@ -148,8 +148,8 @@ fn eighty_columns() {
                     auth-missing-credentials (the answer is 404, not 401)
        = ask        does the registry serve `registry.example.com/shop/api:v1.4.2`
                     to the credentials of pod `shop/api-6c9f-a`?
-                    pulldoctor probe registry.example.com/shop/api:v1.4.2
-                    --credentials pod/api-6c9f-a -n shop
+                    pulldoctor probe registry.example.com/shop/api:v1.4.2 \
+                      --credentials pod/api-6c9f-a -n shop
     help: set the tag that ran before
           kubectl set image deployment/api -n shop \
             api=registry.example.com/shop/api:v1.4.1
@@ -218,8 +218,8 @@ fn in_colour() {
                     auth-missing-credentials (the answer is 404, not 401)
     ␛[1m␛[34m   = ␛[0m␛[1mask␛[0m        does the registry serve `registry.example.com/shop/api:v1.4.2`
                     to the credentials of pod `shop/api-6c9f-a`?
-    ␛[1m␛[34m     ␛[0m           ␛[32mpulldoctor probe registry.example.com/shop/api:v1.4.2␛[0m
-                    ␛[32m--credentials pod/api-6c9f-a -n shop␛[0m
+    ␛[1m␛[34m     ␛[0m           ␛[32mpulldoctor probe registry.example.com/shop/api:v1.4.2 \␛[0m
+    ␛[1m␛[34m     ␛[0m             ␛[32m--credentials pod/api-6c9f-a -n shop␛[0m
     ␛[1m␛[36mhelp␛[0m: set the tag that ran before
           ␛[32mkubectl set image deployment/api -n shop \␛[0m
           ␛[32m  api=registry.example.com/shop/api:v1.4.1␛[0m
@@ -283,8 +283,8 @@ fn everything_with_v() {
                     auth-missing-credentials (the answer is 404, not 401)
        = ask        does the registry serve `registry.example.com/shop/api:v1.4.2`
                     to the credentials of pod `shop/api-6c9f-a`?
-                    pulldoctor probe registry.example.com/shop/api:v1.4.2
-                    --credentials pod/api-6c9f-a -n shop
+                    pulldoctor probe registry.example.com/shop/api:v1.4.2 \
+                      --credentials pod/api-6c9f-a -n shop
        : shop/api-6c9f-a  api  n1  ImagePullBackOff
        : shop/api-6c9f-b  api  n1  ImagePullBackOff
        : shop/api-6c9f-c  api  n2  ImagePullBackOff

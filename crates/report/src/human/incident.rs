@@ -19,6 +19,9 @@ use crate::{
 /// Workloads that are listed where not all are asked for.
 const WORKLOADS: usize = 4;
 
+/// Columns before a fact: the frame, the longest word (`ruled out`) and the space after it.
+const MARGIN: usize = 16;
+
 /// Draws an incident.
 pub(super) fn render(
     page: &mut Page,
@@ -211,7 +214,9 @@ fn facts<'a>(incident: &'a Incident, options: &HumanOptions) -> Vec<(&'a str, Te
         lines.push(("ask", Text::plain(clean_line(&next.question))));
         if let Some(command) = &next.command {
             let command = as_called(command, options);
-            lines.push(("ask", Text::of(Label::Command, command)));
+            for line in command::lines(&command, options.width.saturating_sub(MARGIN)) {
+                lines.push(("ask", Text::of(Label::Command, line)));
+            }
         }
     }
     lines

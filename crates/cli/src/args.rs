@@ -1,0 +1,329 @@
+//! The arguments of every subcommand.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, CommandFactory as _, Parser, ValueEnum};
+
+/// What stands below `pulldoctor --help`.
+const EXAMPLES: &str = "\
+Examples:
+  pulldoctor                      every pod of the namespace that waits for an image
+  pulldoctor -A                   of all namespaces
+  pulldoctor deploy/api -n shop   of one workload
+  pulldoctor explain 'TEXT'       read an error message, without a cluster
+  pulldoctor demo                 see it at work, without a cluster
+
+Without a command, `diagnose` is meant: `pulldoctor diagnose --help` lists its flags.
+Exit codes: 0 nothing wrong, 1 problems found, 2 not everything could be seen, 3 bad request,
+4 cluster not reachable, 70 a bug.";
+
+/// The whole command line, as clap knows it.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// Tell why Kubernetes pods cannot pull their images
+#[derive(Debug, Parser)]
+#[command(
+    name = "pulldoctor",
+    version = env!("PULLDOCTOR_VERSION"),
+    after_help = EXAMPLES,
+    arg_required_else_help = false,
+    infer_subcommands = false,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    /// When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub(crate) color: Color,
+
+    #[command(subcommand)]
+    pub(crate) command: Subcommand,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Color {
+    /// Where the output is a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Makes it the choice of the whole process.
+    pub(crate) fn write_global(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    Diagnose(Box<Diagnose>),
+    Explain(Explain),
+    Demo(Demo),
+    Completions(Completions),
+    #[command(name = "__complete", hide = true)]
+    Complete(Complete),
+}
+
+/// Find every pod that waits for an image, and say why
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Targets:
+  pod/NAME, deploy/NAME, sts/NAME, ds/NAME, rs/NAME, job/NAME, cronjob/NAME
+
+Only reads; `--record` writes a file that can be replayed with `--bundle`, without secrets.")]
+pub(crate) struct Diagnose {
+    /// Pods or workloads to look at; all of the namespace where none is named
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+
+    /// The namespace; the context's own where none is given
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+
+    /// Only pods with these labels, `app=api,tier!=test` for instance
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) cluster: ClusterFlags,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+
+    /// Write all that was seen to a file, to be replayed with `--bundle`; it holds no secret
+    #[arg(long, value_name = "FILE", help_heading = "Recording")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Judge what was recorded instead of a cluster: a file of `--record`, or the output of
+    /// `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input
+    #[arg(
+        long,
+        value_name = "FILE|DIR|-",
+        help_heading = "Recording",
+        conflicts_with_all = ["context", "kubeconfig", "impersonate", "impersonate_groups"]
+    )]
+    pub(crate) bundle: Option<PathBuf>,
+}
+
+/// Which cluster, and as whom: as in kubectl.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct ClusterFlags {
+    /// The kubeconfig context
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+
+    /// The kubeconfig file; KUBECONFIG where none is given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// The user to impersonate in the cluster
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) impersonate: Option<String>,
+
+    /// A group to impersonate; may be given several times
+    #[arg(long = "as-group", value_name = "GROUP", requires = "impersonate")]
+    pub(crate) impersonate_groups: Vec<String>,
+
+    /// How long one request to the cluster may take: `30s`, `2m`; 0 for no limit
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) request_timeout: Option<Duration>,
+}
+
+/// How to show the result.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// human, json, yaml, or ndjson (one JSON object a line)
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "human",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    pub(crate) format: Format,
+
+    /// Show whole messages, every pod and every workload
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// A format of `diagnose`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Human,
+    /// One JSON document
+    Json,
+    /// The same document as YAML
+    Yaml,
+    /// One JSON object a line, as it becomes known
+    Ndjson,
+}
+
+/// Explain a cause, or read a pasted error message
+///
+/// Without an argument it lists the ids of all causes. Given an id, it shows what the cause means,
+/// how it is told from others and what to do. Given anything else, it reads it as an error
+/// message. `-` reads a message, or a whole `kubectl describe pod`, from standard input; with
+/// `-o json` one message a line, and writes one JSON document a line.
+///
+/// `explain faq` answers common questions, `explain method` shows the order in which pulldoctor
+/// asks.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The id of a cause, `faq`, `method`, an error message, or `-` for standard input
+    #[arg(value_name = "ID|MESSAGE|-")]
+    pub(crate) text: Vec<String>,
+
+    /// human or json
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "human",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    pub(crate) format: ExplainFormat,
+
+    /// Show whole messages
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// A format of `explain`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// For people
+    Human,
+    /// JSON
+    Json,
+}
+
+/// Replay recorded cases through the real engine, without a cluster
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// The case to replay; a common one where none is named
+    #[arg(value_name = "NAME", conflicts_with_all = ["list", "all"])]
+    pub(crate) name: Option<String>,
+
+    /// List the cases
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) list: bool,
+
+    /// Replay all cases
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Print the completions of a shell
+///
+/// bash: `source <(pulldoctor completions bash)`; for `kubectl pulldoctor`, put the output of
+/// `pulldoctor completions kubectl` on PATH as the executable `kubectl_complete-pulldoctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// bash, zsh, fish, powershell, elvish, or kubectl
+    #[arg(value_name = "SHELL", hide_possible_values = true)]
+    pub(crate) shell: Shell,
+}
+
+/// Where completions go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+    /// The executable that kubectl asks for the completions of its plugin
+    Kubectl,
+}
+
+/// Complete a command line in the way that kubectl asks its plugins
+#[derive(Debug, Args)]
+pub(crate) struct Complete {
+    /// The words so far, the last one being completed
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
+}
+
+/// A duration as kubectl's `--request-timeout` takes it: `500ms`, `30s`, `1m30s`, `2h`, or seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "give a number with a unit, `30s` or `2m` for instance".to_owned();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(letters);
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let milliseconds = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return Err(wrong()),
+        };
+        total += Duration::from_millis(number.checked_mul(milliseconds).ok_or_else(wrong)?);
+        rest = tail;
+    }
+    if text.is_empty() {
+        Err(wrong())
+    } else {
+        Ok(total)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_kubectl_reads_them() {
+        assert_eq!(time("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(time("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("0"), Ok(Duration::ZERO));
+        for wrong in ["", "s", "10x", "-1s", "99999999999999999999h"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! One file per subcommand.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod diagnose;
+pub(crate) mod explain;

@@ -1,0 +1,24 @@
+//! The command line of pulldoctor: one file per subcommand in `commands`.
+//!
+//! This crate is glue. It reads arguments, lets the cluster crate collect evidence, the engine
+//! judge it and the report crate render it, and turns every error into `error:`, `caused by:` and
+//! `help:` lines with an exit code of the contract.
+
+mod args;
+mod argv;
+mod cases;
+mod collect;
+mod commands;
+mod complete;
+mod failure;
+mod logging;
+mod output;
+mod panics;
+mod progress;
+mod run;
+mod suggest;
+mod terminal;
+
+pub use args::command;
+pub use complete::KUBECTL_SCRIPT;
+pub use run::run;

@@ -1,0 +1,174 @@
+//! Standard output and standard error.
+
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal as _, Write as _},
+};
+
+use anstream::{AutoStream, ColorChoice};
+use anyhow::Context as _;
+use clap::error::ErrorKind;
+use pulldoctor_model::{ExitCode, clean};
+use pulldoctor_report::{Label, Stylesheet};
+
+use crate::failure::Failure;
+
+/// Columns where there is no terminal.
+const WIDTH: usize = 80;
+/// Wider lines are hard to read.
+const WIDEST: usize = 120;
+
+/// What is known of where the output goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Terminal {
+    /// Columns of the page.
+    pub(crate) width: usize,
+    /// Colours of standard output.
+    pub(crate) style: Stylesheet,
+    /// Whether a person watches standard error.
+    pub(crate) watched: bool,
+    /// What a person types to call us.
+    pub(crate) program: &'static str,
+}
+
+impl Terminal {
+    /// Looks at the environment and at the two streams.
+    pub(crate) fn detect(program: &'static str) -> Self {
+        let columns = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|columns| columns.parse().ok());
+        let measured =
+            || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+        let width: usize = columns.or_else(measured).unwrap_or(WIDTH);
+        Self {
+            width: width.clamp(40, WIDEST),
+            style: stylesheet(AutoStream::choice(&io::stdout())),
+            watched: io::stderr().is_terminal(),
+            program,
+        }
+    }
+}
+
+fn stylesheet(choice: ColorChoice) -> Stylesheet {
+    match choice {
+        ColorChoice::Never => Stylesheet::PLAIN,
+        _ => Stylesheet::COLOURED,
+    }
+}
+
+/// Writes to standard output. A reader that has gone away is no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Turns the result of writing into that of a command.
+pub(crate) fn finish(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::request(
+            anyhow::Error::new(error).context("write to standard output"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes to standard error. There is nowhere left to say that this failed.
+pub(crate) fn print_error(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// `error:`, `caused by:` and `help:`.
+pub(crate) fn print_failure(failure: &Failure) {
+    let style = stylesheet(AutoStream::choice(&io::stderr()));
+    let mut out = String::new();
+    let mut line = |label: Label, word: &str, text: &str| {
+        let style = style.style(label);
+        let text = clean(text);
+        let text = text.trim_end().replace('\n', "\n  ");
+        let _ = writeln!(out, "{style}{word}{style:#}: {text}");
+    };
+    let mut chain = failure.error.chain().map(ToString::to_string);
+    let mut before = chain.next().unwrap_or_default();
+    line(Label::Error, "error", &before);
+    for cause in chain {
+        // Some libraries repeat their source in their own text.
+        if !before.contains(&cause) {
+            line(Label::Error, "caused by", &cause);
+        }
+        before = cause;
+    }
+    for help in &failure.help {
+        line(Label::Help, "help", help);
+    }
+    print_error(&out);
+}
+
+/// What clap says: help and version on standard output, a wrong command line on standard error in
+/// our own form.
+pub(crate) fn print_usage(error: &clap::Error, program: &str) -> Result<ExitCode, Failure> {
+    let rendered = error.render();
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        let coloured = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+        let text = if coloured {
+            rendered.ansi().to_string()
+        } else {
+            rendered.to_string()
+        };
+        print(&text)?;
+        return Ok(ExitCode::Fine);
+    }
+    Err(usage(&rendered.to_string(), program))
+}
+
+/// A wrong command line: clap's words, with its tips and its usage as help.
+fn usage(rendered: &str, program: &str) -> Failure {
+    let mut message = Vec::new();
+    let mut help = Vec::new();
+    for line in rendered.lines() {
+        let line = line.trim();
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            help.push(tip.to_owned());
+        } else if let Some(values) = line.strip_prefix("[possible values: ") {
+            help.push(format!("choose one of {}", values.trim_end_matches(']')));
+        } else if let Some(usage) = line.strip_prefix("Usage: ") {
+            help.push(format!("usage: {usage}"));
+        } else if line.starts_with("For more information") {
+            help.push(format!(
+                "`{program} --help` shows the commands and their flags"
+            ));
+        } else if !line.is_empty() {
+            message.push(line.strip_prefix("error: ").unwrap_or(line).to_owned());
+        }
+    }
+    let mut failure = Failure::request(anyhow::anyhow!(message.join("\n")));
+    failure.help = help;
+    failure
+}
+
+/// Reads all of a file, or of standard input for `-`, up to a number of bytes.
+pub(crate) fn read(path: &std::path::Path, most: u64) -> anyhow::Result<Vec<u8>> {
+    use std::io::Read as _;
+
+    let mut content = Vec::new();
+    if path.as_os_str() == "-" {
+        io::stdin()
+            .lock()
+            .take(most + 1)
+            .read_to_end(&mut content)
+            .context("read standard input")?;
+    } else {
+        let read = |content: &mut Vec<u8>| {
+            std::fs::File::open(path)?
+                .take(most + 1)
+                .read_to_end(content)
+        };
+        read(&mut content).with_context(|| format!("read `{}`", path.display()))?;
+    }
+    if content.len() as u64 > most {
+        anyhow::bail!("`{}` is larger than {} MiB", path.display(), most >> 20);
+    }
+    Ok(content)
+}
