@@ -178,6 +178,7 @@ pub fn is_built() -> bool {
 /// # Errors
 /// When something is missing that cannot be installed from here, or a build fails.
 pub fn build() -> Result<PathBuf> {
+    let _lock = paths::lock("build")?;
     let mut missing = base_requirements();
     let built = is_built();
     if !built {
@@ -188,9 +189,7 @@ pub fn build() -> Result<PathBuf> {
     }
     install_packages()?;
     let dir = paths::cache().join(key()?);
-    if built {
-        println!("lab: binaries are in the cache: {}", dir.display());
-    } else {
+    if !built {
         build_all(&dir)?;
     }
     point_to(&dir)?;

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::control_plane;
 use crate::faults::read;
+use crate::labd;
 use crate::net::Namespace;
 use crate::paths;
 use crate::tool::Said;
@@ -53,6 +54,9 @@ pub fn write(
             dir.join("evidence.json"),
             serde_json::to_vec_pretty(&said.evidence)?,
         )?;
+    }
+    for host in hosts {
+        fs::write(dir.join(format!("requests.{host}.json")), labd::log(host))?;
     }
     for entry in fs::read_dir(paths::data("logs"))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -83,6 +83,13 @@ pub fn delete_host(name: &str) -> Result<()> {
     ask("DELETE", &format!("/hosts/{name}"), None)
 }
 
+/// The requests that a virtual host was sent, as the daemon's JSON; empty when there is none.
+pub fn log(name: &str) -> String {
+    http_unix::request(&socket(), "GET", &format!("/hosts/{name}/log"), None)
+        .map(|(_, body)| String::from_utf8_lossy(&body).into_owned())
+        .unwrap_or_default()
+}
+
 fn ask(method: &str, path: &str, body: Option<&Value>) -> Result<()> {
     let bytes = body.map(serde_json::to_vec).transpose()?;
     let (status, answer) = http_unix::request(&socket(), method, path, bytes.as_deref())?;

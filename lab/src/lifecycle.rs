@@ -30,22 +30,26 @@ const SYSCTLS: [&str; 6] = [
     "kernel/keys/root_maxbytes",
 ];
 
-/// Boots the lab; does nothing when it is up. A half-booted one is taken down first.
+/// Boots the lab; does nothing when it is up. A half-booted one is taken down first. With
+/// `no_build` the fault daemon is taken as it lies in the target folder.
 ///
 /// # Errors
 /// When a requirement is missing or a part does not start; what was started remains for
 /// `status` and `down`.
-pub fn up() -> Result<()> {
-    let start = Instant::now();
+pub fn up(no_build: bool) -> Result<()> {
     binaries::build()?;
-    tool::build(&["pulldoctor-testkit"])?;
+    if !no_build {
+        tool::build(&["pulldoctor-testkit"])?;
+    }
+    let _lock = paths::lock("lifecycle")?;
+    let start = Instant::now();
     let old = State::load().unwrap_or_default();
     if old.ready && is_whole(&old) {
-        println!("lab: is up already (`cargo xtask lab status`)");
+        println!("lab: is up");
         return Ok(());
     }
     if Path::new(paths::DATA).exists() || !cgroup::processes().is_empty() {
-        down()?;
+        remove_all()?;
     }
     fs::create_dir_all(paths::data("logs"))?;
     let mut state = State::default();
@@ -138,6 +142,11 @@ pub fn is_whole(state: &State) -> bool {
 /// # Errors
 /// When something could not be removed; it is named.
 pub fn down() -> Result<()> {
+    let _lock = paths::lock("lifecycle")?;
+    remove_all()
+}
+
+fn remove_all() -> Result<()> {
     let state = State::load().unwrap_or_default();
     kill_all(&state);
     let mut left: Vec<String> = Vec::new();

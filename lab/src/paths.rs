@@ -1,7 +1,10 @@
 //! Where the lab keeps what: the cache of built binaries, and the state of a running lab.
 
 use std::env;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 
 /// Root of everything that a running lab owns; `down` removes it whole.
 pub const DATA: &str = "/var/lib/pulldoctor-lab";
@@ -20,6 +23,26 @@ pub fn cache() -> PathBuf {
             PathBuf::from,
         );
     base.join("pulldoctor").join("lab")
+}
+
+/// Takes a lock that other processes of the lab respect, waiting for it as long as needed. It
+/// is given back when the returned file is dropped, also by a crash.
+///
+/// # Errors
+/// When the lock file cannot be made.
+pub fn lock(name: &str) -> Result<File> {
+    fs::create_dir_all(cache())?;
+    let path = cache().join(format!("{name}.lock"));
+    let file = File::create(&path).with_context(|| format!("failed to make {}", path.display()))?;
+    if file.try_lock().is_err() {
+        println!(
+            "lab: waiting for another `cargo xtask lab` that holds {}",
+            path.display()
+        );
+        file.lock()
+            .with_context(|| format!("failed to lock {}", path.display()))?;
+    }
+    Ok(file)
 }
 
 /// The stable link to the newest build: `…/lab/bin`.

@@ -42,7 +42,7 @@ pub struct Options {
     pub minutes: Option<u64>,
     /// Stop before the tool is run: only injecting and waiting is tried.
     pub without_tool: bool,
-    /// Do not build the tool first.
+    /// Do not build the tool and the fault daemon first.
     pub no_build: bool,
     /// Write the recorded evidence into the case's folder.
     pub record: bool,
@@ -94,9 +94,12 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.without_tool && !options.no_build {
         tool::build(&["pulldoctor-cli"])?;
     }
-    lifecycle::up()?;
+    lifecycle::up(options.no_build)?;
+    // Two runs at once would take each other's faults for left-overs, and share nodes unknowingly.
+    let _lock = paths::lock("test")?;
     let lab = Lab::open()?;
     lab.heal_leftovers()?;
+    remove_leftover_namespaces()?;
 
     let start = Instant::now();
     let budget = options
@@ -456,6 +459,17 @@ fn remove_namespace(name: &str) {
     let pods = format!("/api/v1/namespaces/{name}/pods?gracePeriodSeconds=0");
     let _ = control_plane::ask("DELETE", &pods, None);
     let _ = control_plane::ask("DELETE", &format!("/api/v1/namespaces/{name}"), None);
+}
+
+/// Removes the namespaces of an earlier run that was killed.
+fn remove_leftover_namespaces() -> Result<()> {
+    let list = control_plane::get("/api/v1/namespaces?labelSelector=lab.pulldoctor.dev%2Fcase")?;
+    for object in list["items"].as_array().into_iter().flatten() {
+        if object["status"]["phase"] == "Active" {
+            remove_namespace(object["metadata"]["name"].as_str().unwrap_or_default());
+        }
+    }
+    Ok(())
 }
 
 fn apply(workstation: &Namespace, namespace: &str, text: &str) -> Result<()> {

@@ -13,7 +13,11 @@ pub(crate) enum Command {
     /// Build the lab's binaries into the cache and install missing Debian packages
     Build,
     /// Boot the lab
-    Up,
+    Up {
+        /// Do not build the fault daemon first
+        #[arg(long)]
+        no_build: bool,
+    },
     /// Remove everything that the lab made on this machine
     Down,
     /// Show the lab's parts and whether they run
@@ -25,7 +29,7 @@ pub(crate) enum Command {
         /// Cases, by the name of their folder (`image-*` for a prefix)
         #[arg(required = true)]
         cases: Vec<String>,
-        /// Do not build the tool first
+        /// Do not build the tool and the fault daemon first
         #[arg(long)]
         no_build: bool,
     },
@@ -60,7 +64,7 @@ pub(crate) struct TestArguments {
     /// Only inject and wait, do not run the tool
     #[arg(long)]
     without_tool: bool,
-    /// Do not build the tool first
+    /// Do not build the tool and the fault daemon first
     #[arg(long)]
     no_build: bool,
 }
@@ -68,8 +72,11 @@ pub(crate) struct TestArguments {
 /// Runs a lab command.
 pub(crate) fn run(command: Command) -> Result<()> {
     match command {
-        Command::Build => binaries::build().map(|_| ()),
-        Command::Up => lifecycle::up(),
+        Command::Build => {
+            println!("lab: binaries are in {}", binaries::build()?.display());
+            Ok(())
+        }
+        Command::Up { no_build } => lifecycle::up(no_build),
         Command::Down => lifecycle::down(),
         Command::Status => lifecycle::status(),
         Command::Test(mut arguments) => {
