@@ -1,4 +1,10 @@
 //! The chores of the project: `cargo xtask …` is the only entry for them.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a chore speaks to the person at the terminal"
+)]
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
