@@ -61,10 +61,6 @@ fn main() -> ExitCode {
 }
 
 /// One line, without the backtrace that returning the error would add.
-#[expect(
-    clippy::print_stderr,
-    reason = "a chore speaks to the person at the terminal"
-)]
 fn say_error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
