@@ -317,15 +317,15 @@ fn read_slot(slot: Slot, subject: Subject<'_>, at: usize) -> Option<(usize, usiz
     if from == to && quote.is_none() {
         return None;
     }
+    // A slot may end inside a character only if it was cut at its limit.
+    if !subject.lower.is_char_boundary(to) || !subject.lower.is_char_boundary(end) {
+        return None;
+    }
     if slot == Slot::Url {
         let body = &subject.lower[from..to];
         if !body.starts_with("http://") && !body.starts_with("https://") {
             return None;
         }
-    }
-    // A slot may end inside a character only if it was cut at its limit.
-    if !subject.lower.is_char_boundary(to) || !subject.lower.is_char_boundary(end) {
-        return None;
     }
     Some((from, to, end))
 }

@@ -94,8 +94,9 @@ fn starts_word(lower: &str, at: usize) -> bool {
             !(before.is_ascii_alphanumeric()
                 || matches!(
                     before,
-                    b'_' | b'-' | b'/' | b'.' | b':' | b'@' | b'%' | b'$' | b'\\'
+                    b'_' | b'-' | b'/' | b'.' | b'@' | b'%' | b'$' | b'\\'
                 ))
+                && !(*before == b':' && bytes[at].is_ascii_digit())
                 || (*before == b'.' && bytes[at] >= 0x80)
         }
     }

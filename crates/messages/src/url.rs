@@ -25,7 +25,7 @@ pub(crate) fn parse(url: &str) -> Option<Parsed> {
     let authority = &rest[..end];
     // User information may hold a password: it is not kept.
     let host = authority.rsplit('@').next().unwrap_or(authority);
-    if host.is_empty() {
+    if host.is_empty() || host.contains('%') {
         return None;
     }
     let (path, query) = match rest[end..].split_once('?') {

@@ -222,7 +222,7 @@ fn containerd_resolve_4_2() {
             ("reg.example.com/a/b:1: not found", "manifest-missing/tag"),
             (
                 "reg.example.com/a/b@sha256:1234567890123456789012345678901234567890123456789012345678901234: not found",
-                "manifest-missing/tag",
+                "manifest-missing/digest",
             ),
             (
                 "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",

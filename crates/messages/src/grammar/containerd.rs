@@ -140,18 +140,21 @@ pub(super) const RULES: &[Rule] = &[
             d.fault(Weight::Access, Fault::SnapshotRace);
             return;
         }
-        let by = d.missing_by();
+        // Without a name before it the text does not say what is not there.
+        let Some(name) = named_before(d) else {
+            return;
+        };
         let resolving = d.has(Layer::ResolveReference)
             || d.has(Layer::ResolveImage)
             || d.code == Some(GrpcCode::NotFound);
-        d.fault(
-            if resolving {
-                Weight::Access
-            } else {
-                Weight::Hint
-            },
-            Fault::ManifestMissing { by },
-        );
+        d.image(&name);
+        let by = d.missing_by();
+        let weight = if resolving {
+            Weight::Access
+        } else {
+            Weight::Hint
+        };
+        d.fault(weight, Fault::ManifestMissing { by });
     }),
     rule("no available registry endpoint: ", |d, _| {
         d.runtime(Runtime::Containerd);
@@ -217,6 +220,28 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
     rule(
+        "failed to get image< {q}> from containerd image store",
+        |d, c| {
+            d.image(c.get(0));
+            d.runtime(Runtime::Containerd);
+            d.operation(Operation::Store);
+        },
+    ),
+    rule("could not fetch content descriptor", |d, _| {
+        d.operation(Operation::Blob);
+        d.fault(Weight::Server, Fault::BlobMissing);
+    }),
+    rule("could not resolve digest for", |d, _| {
+        d.operation(Operation::Resolve);
+        d.fault(Weight::Server, Fault::UnexpectedAnswer { status: None });
+    }),
+    rule("object required", |d, _| {
+        if d.has(Layer::ResolveReference) {
+            d.operation(Operation::Parse);
+            d.exact(Fault::InvalidReference);
+        }
+    }),
+    rule(
         "cancel pulling image {img} because of no progress in {w}",
         |d, c| {
             d.image(c.get(0));
@@ -241,6 +266,24 @@ pub(super) const RULES: &[Rule] = &[
         }
     }),
 ];
+
+/// The reference that stands right before the phrase, as in `r.io/a:1: not found`.
+fn named_before(d: &Draft<'_>) -> Option<String> {
+    let before = d
+        .preceding()
+        .strip_suffix(": ")
+        .or_else(|| d.preceding().strip_suffix(":\n"))?;
+    let from = before
+        .rfind([' ', '\n', '=', '[', '('])
+        .map_or(0, |at| at + 1);
+    let word = d
+        .text
+        .get(from..before.len())?
+        .trim_matches(['"', '\'', '`']);
+    let reference = word.contains('/') || word.contains('@') || word.contains(':');
+    let path = word.starts_with('/') || word.starts_with("sha256:") || word.contains("://");
+    (reference && !path && word.len() < 512).then(|| word.to_owned())
+}
 
 fn host_failed(d: &mut Draft<'_>, host: &str) {
     d.runtime(Runtime::Containerd);

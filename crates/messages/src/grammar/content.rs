@@ -47,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| reference(d),
     ),
     rule(
-        "(could not parse reference|invalid image reference|failed to parse reference|error parsing image name|normalizing image {q}|parsing reference|parsing image {q})<: >",
+        "(could not parse reference|invalid image reference|invalid image name|failed to parse reference|error parsing image name|normalizing image {q}|parsing reference|parsing image {q}: )<: >",
         |d, _| {
             d.operation(Operation::Parse);
             d.fault(Weight::Server, Fault::InvalidReference);
@@ -76,14 +76,14 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
     rule(
-        "(digest did not match|digest mismatch|does not match digest|manifest verification failed for digest|downloaded layer digest mismatch|fails to match digest|digest of manifest {..}does not match)",
+        "(digest did not match|digest mismatch|does not match digest|manifest verification failed for digest|downloaded layer digest mismatch|fails to match digest|digest of manifest {..}does not match|config verification failed for digest|image config verification failed for digest|image verification failed for digest)",
         |d, _| {
             d.operation(Operation::Verify);
             d.exact(Fault::DigestMismatch);
         },
     ),
     rule(
-        "(reports content size of zero|size validation failed|size mismatch|unexpected size)",
+        "(reports content size of zero|size validation failed|failed size validation|size mismatch|unexpected size)",
         |d, _| {
             d.operation(Operation::Verify);
             d.exact(Fault::SizeMismatch);
@@ -94,14 +94,17 @@ pub(super) const RULES: &[Rule] = &[
         d.exact(Fault::DiffIdMismatch);
     }),
     rule("wrong diff id", |d, _| d.exact(Fault::DiffIdMismatch)),
-    rule("number of layers and diffids don't match", |d, _| {
-        d.exact(Fault::DiffIdMismatch);
-    }),
+    rule(
+        "(number of layers and diffids don't match|mismatched image rootfs and manifest layers|mismatched rootfs)",
+        |d, _| {
+            d.exact(Fault::DiffIdMismatch);
+        },
+    ),
     // --- archive ---
     rule("archive/tar: ", |d, _| archive(d)),
     rule("gzip: invalid (header|checksum)", |d, _| archive(d)),
     rule(
-        "(invalid tar header|unexpected end of archive|flate: corrupt input|zlib: invalid|zstd: invalid|magic number mismatch|corrupt input|not in gzip format|unhandled tar header type|invalid magic)",
+        "(invalid tar header|crc32 mismatch|gzip: stdin: |unpigz: |invalid compressed data|decompression failed|zstd: |unexpected end of archive|flate: corrupt input|zlib: invalid|zstd: invalid|magic number mismatch|corrupt input|not in gzip format|unhandled tar header type|invalid magic)",
         |d, _| archive(d),
     ),
     rule("unsupported compression format", |d, _| unsupported(d)),
@@ -116,6 +119,18 @@ pub(super) const RULES: &[Rule] = &[
         |d, c| platform(d, c.get(0)),
     ),
     rule("no matching manifest for {w}", |d, c| platform(d, c.get(0))),
+    rule(
+        "a windows version {w} image is incompatible with a {w} host",
+        |d, _| d.exact(Fault::PlatformMissing),
+    ),
+    rule("could not find the platform {w}", |d, c| {
+        platform(d, c.get(0))
+    }),
+    rule("no such manifest", |d, _| {
+        d.operation(Operation::Manifest);
+        let by = d.missing_by();
+        d.fault(Weight::Server, Fault::ManifestMissing { by });
+    }),
     rule("no child with platform {w}", |d, c| platform(d, c.get(0))),
     rule(
         "does not match the (specified|detected host) platform",
@@ -144,21 +159,25 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| unsupported(d),
     ),
     rule(
-        "(unsupported media type|unsupported manifest media type|unsupported schema version|unknown manifest schema|unsupported manifest format|manifest type {..}not supported|unsupported image-specific operation|unsupported config type|unimplemented <manifest >mime type|unknown media type|unknown mediatype|unexpected media type|mediatype {..}not supported)",
+        "(unsupported media type|unsupported docker v2s2 media type|unsupported mime type|invalid mixed oci image|missing signature key|invalid mediatype|invalid media type|mediatype in manifest should be|encountered unknown type|invalid rootfs in image configuration|unsupported manifest media type|unsupported schema version|unknown manifest schema|unsupported manifest format|manifest type {..}not supported|unsupported image-specific operation|unsupported config type|unimplemented <manifest >mime type|unknown media type|unknown mediatype|unexpected media type|mediatype {..}not supported)",
         |d, _| unsupported(d),
     ),
+    rule("unexpected media type text/html", |d, _| {
+        d.operation(Operation::Manifest);
+        d.exact(Fault::UnexpectedAnswer { status: None });
+    }),
     rule("no processor for media-type", |d, _| unsupported(d)),
     rule("failed to get stream processor for {w}", |d, c| {
         d.facts.media_type = Some(keep(c.get(0), 120));
         unsupported(d);
     }),
     rule(
-        "(encountered remote {q} when fetching|target is plugin|ai models are not yet supported|is not a runnable image|expected an image, got|missing private key needed for decryption|no decryption keys|no signatures)",
+        "(encountered remote {..} when fetching|target is plugin|ai models are not yet supported|is not a runnable image|expected an image, got|missing private key needed for decryption|no decryption keys|no signatures)",
         |d, _| unsupported(d),
     ),
     rule("manifest: invalid desc", |d, _| unsupported(d)),
     rule(
-        "(unmarshal image config|parsing image configuration|invalid image config|failed to unmarshal image config)",
+        "(unmarshal image config|<error >parsing image configuration|invalid image config|failed to unmarshal image config)",
         |d, _| {
             d.operation(Operation::Manifest);
             d.fault(Weight::Server, Fault::BrokenManifest);

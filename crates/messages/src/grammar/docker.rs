@@ -153,6 +153,13 @@ pub(super) const RULES: &[Rule] = &[
     rule("(cannot|can't) connect to podman", |d, _| {
         d.exact(Fault::RuntimeUnavailable);
     }),
+    rule(
+        "(error during connect: |docker daemon is not running)",
+        |d, _| {
+            docker(d);
+            d.exact(Fault::RuntimeUnavailable);
+        },
+    ),
     rule("is the docker daemon running", |d, _| {
         d.exact(Fault::RuntimeUnavailable);
     }),

@@ -60,20 +60,26 @@ pub(super) const RULES: &[Rule] = &[
     rule("(statuscode|status)={n}", |d, c| numbered(d, c.get(0))),
     rule("error parsing http {n} response body: ", |d, c| {
         d.runtime(crate::Runtime::Docker);
-        numbered(d, c.get(0));
+        if c.get(0) == "404" && d.after().trim_start().starts_with("invalid character '<'") {
+            // A page, not a registry's error: something else answers at this address.
+            d.status = Some(404);
+            d.fault(
+                Weight::Status,
+                Fault::UnexpectedAnswer { status: Some(404) },
+            );
+        } else {
+            numbered(d, c.get(0));
+        }
         d.take_server_message();
     }),
     rule("error {n} \\({..}\\)!!1", |d, c| numbered(d, c.get(0))),
     // --- the bare text of a status, right behind a request: a proxy refused CONNECT (Go's
     // net/http prints nothing else), or a client without a body to quote ---
     rule(
-        "^(forbidden|bad gateway|service unavailable|gateway timeout|not found|unauthorized|method not allowed|bad request|internal server error|too many requests)",
+        "^(forbidden|bad gateway|service unavailable|gateway timeout|unauthorized|method not allowed|bad request|internal server error|too many requests)",
         |d, _| {
             if !d.behind_request() || !d.ends_here() {
-                if d.phrase() == "not found" && d.preceding().ends_with(": ") {
-                    let by = d.missing_by();
-                    d.fault(Weight::Hint, Fault::ManifestMissing { by });
-                }
+                worded(d);
                 return;
             }
             let status = match d.phrase() {
@@ -81,7 +87,6 @@ pub(super) const RULES: &[Rule] = &[
                 "bad gateway" => 502,
                 "service unavailable" => 503,
                 "gateway timeout" => 504,
-                "not found" => 404,
                 "method not allowed" => 405,
                 "bad request" => 400,
                 "internal server error" => 500,
@@ -118,6 +123,20 @@ pub(super) const RULES: &[Rule] = &[
         d.fault(Weight::Server, Fault::UnexpectedAnswer { status: None });
     }),
 ];
+
+/// The text of a status among other words: the class of an error, not a status line.
+fn worded(d: &mut Draft<'_>) {
+    match d.phrase() {
+        "too many requests" => d.server(Fault::RateLimited),
+        "unauthorized" => super::server::class(d, Fault::Unauthorized),
+        "forbidden" => super::server::class(d, Fault::Forbidden),
+        "method not allowed" | "bad request" => {}
+        _ => {
+            let status = d.status.filter(|status| *status >= 500);
+            d.fault(Weight::Access, Fault::ServerError { status });
+        }
+    }
+}
 
 fn request(d: &mut Draft<'_>, method: Method, url: &str) {
     d.layer(Layer::Request);

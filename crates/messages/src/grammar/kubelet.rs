@@ -252,6 +252,10 @@ pub(super) const RULES: &[Rule] = &[
     rule("failed to setup network for sandbox", |d, _| {
         d.fault(Weight::Exact, Fault::NotAPullProblem);
     }),
+    rule(
+        "(no ip addresses available in range set|failed to reserve sandbox name|failed to load cni during init|cni plugin not initialized|failed to create containerd task|failed to create shim task)",
+        |d, _| d.fault(Weight::Server, Fault::NotAPullProblem),
+    ),
     rule("networkplugin cni failed", |d, _| {
         d.fault(Weight::Exact, Fault::NotAPullProblem);
     }),

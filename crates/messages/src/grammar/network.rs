@@ -33,6 +33,22 @@ pub(super) const RULES: &[Rule] = &[
     rule("server misbehaving", |d, _| {
         dns(d, DnsFault::ServerMisbehaving);
     }),
+    rule(
+        "(cannot unmarshal dns message|lame referral|no answer from dns server|unrecognized address|invalid dns response|no suitable dns server|no nameservers|server returned error)",
+        |d, _| {
+            if d.facts.dns_name.is_some() {
+                dns(d, DnsFault::ServerMisbehaving);
+            }
+        },
+    ),
+    rule(
+        "(device or resource busy|this is usually a temporary error during hostname resolution)",
+        |d, _| {
+            if d.facts.dns_name.is_some() {
+                dns(d, DnsFault::Temporary);
+            }
+        },
+    ),
     rule("temporary failure in name resolution", |d, _| {
         dns(d, DnsFault::Temporary);
     }),
@@ -108,9 +124,12 @@ pub(super) const RULES: &[Rule] = &[
         "<connect: >(connection timed out|operation timed out)",
         |d, _| d.net(Fault::DialTimeout),
     ),
-    rule("did not properly respond after a period of time", |d, _| {
-        d.net(Fault::DialTimeout);
-    }),
+    rule(
+        "(connected party did not properly respond|did not properly respond after a period of time)",
+        |d, _| {
+            d.net(Fault::DialTimeout);
+        },
+    ),
     rule("operation was canceled", |d, _| {
         d.fault(Weight::Hint, Fault::Cancelled);
     }),

@@ -27,6 +27,18 @@ fn path(d: &mut Draft<'_>) {
     }
 }
 
+/// Whether a path lies in a runtime's store; what a layer unpacks lies elsewhere, in a mount.
+fn in_store(path: &str) -> bool {
+    let store = [
+        "/containerd/io.containerd.",
+        "/containers/storage/",
+        "/lib/docker/",
+    ]
+    .iter()
+    .any(|part| path.contains(part));
+    store && !path.contains("/tmpmounts/")
+}
+
 pub(super) const RULES: &[Rule] = &[
     // --- disk ---
     rule("no space left on device", |d, _| {
@@ -34,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
         d.exact(Fault::NoSpace);
     }),
     rule(
-        "(there is not enough space on the disk|not enough free space|insufficient free disk space|not enough space)",
+        "(there is not enough space on the disk|not enough free space|insufficient free disk space|not enough space|database or disk is full)",
         |d, _| d.exact(Fault::NoSpace),
     ),
     rule(
@@ -75,6 +87,26 @@ pub(super) const RULES: &[Rule] = &[
             d.fault(Weight::Hint, Fault::SnapshotRace);
         },
     ),
+    rule("missing parent {q} bucket", |d, _| {
+        d.runtime(Runtime::Containerd);
+        d.exact(Fault::SnapshotRace);
+    }),
+    rule("content {w}: already exists", |d, _| {
+        d.fault(Weight::Server, Fault::SnapshotRace);
+    }),
+    // A file of the runtime's own store is gone, or is where none should be.
+    rule(
+        "(no such file or directory|file exists|not a directory)",
+        |d, _| {
+            path(d);
+            let store = d.facts.path.as_deref().is_some_and(in_store);
+            if store {
+                d.fault(Weight::Server, Fault::LocalStoreDamaged);
+            } else if d.operation == Some(Operation::Unpack) {
+                d.fault(Weight::Server, Fault::Unpack);
+            }
+        },
+    ),
     rule("snapshot {w} does not exist", |d, _| {
         d.exact(Fault::SnapshotRace);
     }),
@@ -101,7 +133,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| d.exact(Fault::Unpack),
     ),
     rule(
-        "(operation not permitted|directory not empty|operation not supported|too many open files|file exists|text file busy|too many levels of symbolic links|file name too long)",
+        "(operation not permitted|directory not empty|operation not supported|too many open files|text file busy|too many levels of symbolic links|file name too long)",
         |d, _| {
             if d.operation == Some(Operation::Unpack)
                 || d.operation == Some(Operation::Store)
@@ -112,9 +144,12 @@ pub(super) const RULES: &[Rule] = &[
             }
         },
     ),
-    rule("failed to mount /var/lib", |d, _| {
-        d.fault(Weight::Server, Fault::Snapshotter);
-    }),
+    rule(
+        "(failed to mount /var/lib|failed to mount overlay|failed to mount \\{|error creating overlay mount|failed to create prepare snapshot|failed to create snapshot)",
+        |d, _| {
+            d.fault(Weight::Server, Fault::Snapshotter);
+        },
+    ),
     rule("(hcsshim::|re-exec error: exit status)", |d, _| {
         d.fault(Weight::Hint, Fault::Unpack);
     }),

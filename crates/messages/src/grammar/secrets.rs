@@ -56,7 +56,9 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
     rule("unexpected end of json input", |d, _| {
-        if runtime_speaks(d) {
+        if d.status.is_some() {
+            // An answer without a body; its status tells.
+        } else if runtime_speaks(d) {
             // containerd 1.6 says no more than this of a schema 1 manifest.
             d.fault(Weight::Server, Fault::BrokenManifest);
         } else {

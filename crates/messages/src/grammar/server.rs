@@ -10,7 +10,7 @@ fn policy(d: &mut Draft<'_>, policy: PolicyKind) {
 }
 
 /// `denied`, `forbidden`, `unauthorized` alone: the class, unless the words say more.
-fn class(d: &mut Draft<'_>, fault: Fault) {
+pub(super) fn class(d: &mut Draft<'_>, fault: Fault) {
     d.take_server_message();
     // A token endpoint's refusal is told by its status already, and more exactly.
     let weight = if d.operation == Some(crate::Operation::Authorize) {
@@ -59,9 +59,12 @@ pub(super) const RULES: &[Rule] = &[
         d.operation(crate::Operation::Blob);
         d.exact(Fault::BlobMissing);
     }),
-    rule("blob unknown to registry", |d, _| {
-        d.exact(Fault::BlobMissing);
-    }),
+    rule(
+        "(blob unknown to registry|unknown blob|blob_unknown)",
+        |d, _| {
+            d.exact(Fault::BlobMissing);
+        },
+    ),
     rule(
         "(name invalid|invalid repository name|name_invalid)",
         |d, _| d.server(Fault::InvalidReference),
@@ -70,29 +73,21 @@ pub(super) const RULES: &[Rule] = &[
         d.server(Fault::BrokenManifest);
     }),
     rule("requested access to the resource is denied", |d, _| {
-        class(d, Fault::AccessDenied);
+        denied(d);
     }),
     rule(
         "access to the requested resource is not authorized",
-        |d, _| class(d, Fault::AccessDenied),
+        |d, _| denied(d),
     ),
-    rule("unauthorized to access repository: ", |d, _| {
-        class(d, Fault::AccessDenied);
-    }),
-    rule("project {w} not found", |d, _| {
-        class(d, Fault::AccessDenied);
-    }),
-    rule("authentication required", |d, _| {
-        class(d, Fault::Unauthorized);
-    }),
-    rule("^unauthorized", |d, _| {
-        if !d.behind_request() || !d.ends_here() {
+    rule("unauthorized to access repository: ", |d, _| denied(d)),
+    rule("project {w} not found", |d, _| denied(d)),
+    rule("access to the resource is denied", |d, _| denied(d)),
+    rule(
+        "(authentication required|authentication is required)",
+        |d, _| {
             class(d, Fault::Unauthorized);
-        } else {
-            d.status = d.status.or(Some(401));
-            class(d, Fault::Unauthorized);
-        }
-    }),
+        },
+    ),
     rule("^denied", |d, _| {
         if d.after().starts_with(':') || d.ends_here() {
             class(d, Fault::Forbidden);
@@ -126,7 +121,7 @@ pub(super) const RULES: &[Rule] = &[
         permission(d);
     }),
     rule(
-        "you don't have the needed permissions to perform this operation",
+        "you don't have the needed permissions to perform this operation<, and you may have invalid credentials>",
         |d, _| {
             d.server(Fault::AccessDenied);
         },
@@ -231,6 +226,15 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
 ];
+
+/// A refusal that does not tell missing from private. It outweighs the class word beside it
+/// (Docker Hub through containers/image: `errors:`, `denied: …`, `unauthorized: …`).
+fn denied(d: &mut Draft<'_>) {
+    class(d, Fault::AccessDenied);
+    if d.operation != Some(crate::Operation::Authorize) {
+        d.fault(Weight::Server, Fault::AccessDenied);
+    }
+}
 
 fn permission(d: &mut Draft<'_>) {
     d.server(Fault::PermissionMissing);

@@ -136,6 +136,25 @@ pub(super) const RULES: &[Rule] = &[
     rule("first record does not look like a tls handshake", |d, _| {
         d.net(Fault::NotTls);
     }),
+    // What else these libraries say; the rules above are longer and win.
+    rule("x509: ", |d, _| {
+        d.fault(crate::draft::Weight::Server, Fault::TlsOther);
+    }),
+    rule(
+        "(tls: failed to verify certificate: <x509: >|invalid peer certificate: <badsignature|badencoding|revoked>|ssl certificate problem: |ssl routines:)",
+        |d, _| {
+            d.fault(crate::draft::Weight::Server, Fault::TlsOther);
+        },
+    ),
+    rule("invalid peer certificate: expired", |d, _| {
+        d.net(Fault::CertificateExpired);
+    }),
+    rule("invalid peer certificate: notvalidyet", |d, _| {
+        d.net(Fault::CertificateNotYetValid);
+    }),
+    rule("http response to https client", |d, _| {
+        d.net(Fault::PlainHttp);
+    }),
     rule("server gave http response to https client", |d, _| {
         d.net(Fault::PlainHttp);
     }),
