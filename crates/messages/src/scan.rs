@@ -88,17 +88,16 @@ fn starts_word(lower: &str, at: usize) -> bool {
     if bytes[at].is_ascii_whitespace() {
         return false;
     }
-    match at.checked_sub(1).and_then(|i| bytes.get(i)) {
-        None => true,
-        Some(before) => {
-            !(before.is_ascii_alphanumeric()
-                || matches!(
-                    before,
-                    b'_' | b'-' | b'/' | b'.' | b'@' | b'%' | b'$' | b'\\'
-                ))
-                && !(*before == b':' && bytes[at].is_ascii_digit())
-                || (*before == b'.' && bytes[at] >= 0x80)
-        }
+    let Some(before) = at.checked_sub(1).and_then(|i| bytes.get(i)) else {
+        return true;
+    };
+    match before {
+        // A full stop may end a sentence in front of a word of another script.
+        b'.' => bytes[at] >= 0x80,
+        // Behind a colon stands a word, or a port.
+        b':' => !bytes[at].is_ascii_digit(),
+        b'_' | b'-' | b'/' | b'@' | b'%' | b'$' | b'\\' => false,
+        before => !before.is_ascii_alphanumeric(),
     }
 }
 

@@ -306,11 +306,11 @@ fn verifier(d: &mut Draft<'_>) {
 
 fn grpc(word: &str) -> Option<GrpcCode> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "canceled" | "cancelled" => GrpcCode::Canceled,
-        "unknown" => GrpcCode::Unknown,
-        "invalidargument" => GrpcCode::InvalidArgument,
-        "deadlineexceeded" => GrpcCode::DeadlineExceeded,
-        "notfound" => GrpcCode::NotFound,
+        "canceled" | "cancelled" | "1" => GrpcCode::Canceled,
+        "unknown" | "2" => GrpcCode::Unknown,
+        "invalidargument" | "3" => GrpcCode::InvalidArgument,
+        "deadlineexceeded" | "4" => GrpcCode::DeadlineExceeded,
+        "notfound" | "5" => GrpcCode::NotFound,
         "alreadyexists" => GrpcCode::AlreadyExists,
         "permissiondenied" => GrpcCode::PermissionDenied,
         "resourceexhausted" => GrpcCode::ResourceExhausted,
@@ -319,7 +319,7 @@ fn grpc(word: &str) -> Option<GrpcCode> {
         "outofrange" => GrpcCode::OutOfRange,
         "unimplemented" => GrpcCode::Unimplemented,
         "internal" => GrpcCode::Internal,
-        "unavailable" => GrpcCode::Unavailable,
+        "unavailable" | "14" => GrpcCode::Unavailable,
         "dataloss" => GrpcCode::DataLoss,
         "unauthenticated" => GrpcCode::Unauthenticated,
         _ => return None,

@@ -124,7 +124,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| d.exact(Fault::PlatformMissing),
     ),
     rule("could not find the platform {w}", |d, c| {
-        platform(d, c.get(0))
+        platform(d, c.get(0));
     }),
     rule("no such manifest", |d, _| {
         d.operation(Operation::Manifest);

@@ -18,6 +18,10 @@ pub(super) const RULES: &[Rule] = &[
         d.layer(Layer::Daemon);
         docker(d);
     }),
+    rule("error from registry: ", |d, _| {
+        d.layer(Layer::Daemon);
+        docker(d);
+    }),
     rule("^docker: ", |d, _| docker(d)),
     rule("api error \\({n}\\): ", |d, _| {
         d.layer(Layer::Daemon);

@@ -36,7 +36,8 @@ fn in_store(path: &str) -> bool {
     ]
     .iter()
     .any(|part| path.contains(part));
-    store && !path.contains("/tmpmounts/")
+    // What lies below `fs` is a layer's own content.
+    store && !path.contains("/tmpmounts/") && !path.contains("/fs/")
 }
 
 pub(super) const RULES: &[Rule] = &[
