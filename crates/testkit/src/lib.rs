@@ -2,9 +2,13 @@
 //! route, a DNS server, certificate makers and a Kubernetes API server. Never part of what
 //! people install.
 
+pub mod api;
 pub mod dns;
+mod fault;
+mod glob;
 pub mod image;
 pub mod labd;
+mod query;
 pub mod registry;
 pub mod spec;
 pub mod tls;

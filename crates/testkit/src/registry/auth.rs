@@ -13,7 +13,8 @@ use crate::spec::{AuthSpec, ScopeRefusal, TokenRefusal, UserSpec};
 use super::answer::{Answer, ErrorCode};
 use super::log::Authorization;
 use super::token::{self, Access, Claims};
-use super::{glob, query};
+use crate::glob;
+use crate::query;
 
 /// What a request wants.
 #[derive(Debug, Clone, Copy)]

@@ -9,8 +9,8 @@ use crate::image::{Base, Content, ImageError, ImageKind, make};
 use crate::spec::{AuthSpec, HostSpec, TlsMode};
 use crate::tls::{Authority, TlsError};
 
-use super::fault::Faults;
 use super::log::{Log, LogEntry};
+use crate::fault::Faults;
 
 /// Why a host could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::answer::{Answer, ErrorCode};
 use super::auth::{self, Wanted};
 use super::host::VirtualHost;
-use super::query;
+use crate::query;
 
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");

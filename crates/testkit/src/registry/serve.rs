@@ -30,7 +30,9 @@ use super::host::VirtualHost;
 use super::log::LogEntry;
 use super::routes::Asked;
 use super::wire::{Control, Metered, Resettable};
-use super::{auth, fault, query, routes};
+use super::{auth, routes};
+use crate::fault;
+use crate::query;
 
 /// Time for a client to say hello.
 const HANDSHAKE: Duration = Duration::from_secs(30);

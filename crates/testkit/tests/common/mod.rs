@@ -1,7 +1,6 @@
 //! A client of one request a connection, which shows errors as they are.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #![allow(
     dead_code,
     unreachable_pub,

@@ -1,7 +1,7 @@
 //! Reading `application/x-www-form-urlencoded` text.
 
 /// The pairs of a query string or form, decoded, in order.
-pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
+pub(crate) fn pairs(text: &str) -> Vec<(String, String)> {
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -12,7 +12,7 @@ pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
 }
 
 /// The first value of a name.
-pub(super) fn first<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(crate) fn first<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs
         .iter()
         .find(|(key, _)| key == name)

@@ -4,26 +4,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::spec::FaultSpec;
 
-use super::glob;
+use crate::glob;
 
 /// The faults of a host with their counters.
 #[derive(Debug)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     list: Vec<(FaultSpec, AtomicU64)>,
 }
 
 /// What a fault is matched against.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) method: &'a str,
-    pub(super) path: &'a str,
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
     /// Without port.
-    pub(super) host: &'a str,
-    pub(super) authenticated: bool,
+    pub(crate) host: &'a str,
+    pub(crate) authenticated: bool,
 }
 
 impl Faults {
-    pub(super) fn new(list: &[FaultSpec]) -> Self {
+    pub(crate) fn new(list: &[FaultSpec]) -> Self {
         Self {
             list: list
                 .iter()
@@ -33,7 +33,7 @@ impl Faults {
     }
 
     /// The first fault that matches and is neither still waiting nor used up, and its number.
-    pub(super) fn pick(&self, asked: Asked<'_>) -> Option<(usize, &FaultSpec)> {
+    pub(crate) fn pick(&self, asked: Asked<'_>) -> Option<(usize, &FaultSpec)> {
         self.list
             .iter()
             .enumerate()
