@@ -2,7 +2,9 @@
 
 use crate::draft::{Draft, Sandbox, Weight};
 use crate::text::{Clean, clean, keep};
-use crate::{CredentialUse, Fault, ForeignHost, HostRole, Reading, Runtime, image, scan, split};
+use crate::{
+    CredentialUse, Fault, ForeignHost, HostRole, Layer, Reading, Runtime, image, scan, split,
+};
 
 /// Reads one message.
 ///
@@ -90,7 +92,20 @@ fn one(clean: &Clean) -> (Reading, Weight) {
         .take_fault()
         .unwrap_or((Weight::Nothing, Fault::Unknown));
     if draft.sandbox != Sandbox::No {
-        fault = sandbox(fault, draft.sandbox == Sandbox::PauseImage, weight);
+        // Whatever is pulled while a sandbox is made is the pause image.
+        let pulled = [
+            Layer::FailedToPull,
+            Layer::PullAndUnpack,
+            Layer::InitializingSource,
+            Layer::ReadingManifest,
+        ]
+        .iter()
+        .any(|layer| draft.has(*layer));
+        fault = sandbox(
+            fault,
+            pulled || draft.sandbox == Sandbox::PauseImage,
+            weight,
+        );
     }
     let image = draft.images.first().cloned().or_else(|| of_url(&draft));
     let registry = registry(&draft);

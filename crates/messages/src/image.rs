@@ -12,7 +12,7 @@ pub(crate) enum Registry {
 /// Tidies a name: blanks that a line wrap put into it, transport prefixes.
 pub(crate) fn tidy(name: &str) -> String {
     let name: String = name.split_whitespace().collect();
-    let name = name.trim_matches(['"', '\'', '`']);
+    let name = name.trim_matches(['"', '\'', '`', '*']);
     let name = name.strip_prefix("docker://").unwrap_or(name);
     let name = name.strip_prefix("//").unwrap_or(name);
     crate::text::keep(name, 512)

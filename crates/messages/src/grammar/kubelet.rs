@@ -40,6 +40,11 @@ pub(super) const RULES: &[Rule] = &[
             d.fault(Weight::Nothing, Fault::BackOffOnly);
         },
     ),
+    rule("failed pulling image {img}<: >", |d, c| {
+        d.layer(Layer::FailedToPull);
+        d.image(c.get(0));
+        d.fault(Weight::Nothing, Fault::BackOffOnly);
+    }),
     rule("failed to pull image: ", |d, _| {
         d.layer(Layer::FailedToPull);
         d.fault(Weight::Nothing, Fault::BackOffOnly);
@@ -223,6 +228,14 @@ pub(super) const RULES: &[Rule] = &[
         d.operation(Operation::Queue);
         d.exact(Fault::QpsExceeded);
     }),
+    // cri-dockerd that is too old for its engine.
+    rule(
+        "unable to convert a nil pointer to a runtime api image",
+        |d, _| {
+            d.operation(Operation::Inspect);
+            d.exact(Fault::RuntimeConfig);
+        },
+    ),
     rule("failed to record image pull intent", |d, _| {
         d.operation(Operation::Store);
         d.fault(Weight::Hint, Fault::IoError);

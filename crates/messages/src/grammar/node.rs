@@ -146,14 +146,18 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
     rule(
-        "(failed to mount /var/lib|failed to mount overlay|failed to mount \\{|error creating overlay mount|failed to create prepare snapshot|failed to create snapshot)",
+        "(failed to mount /|failed to mount overlay|failed to mount \\{|error creating overlay mount|failed to create prepare snapshot|failed to create snapshot)",
         |d, _| {
             d.fault(Weight::Server, Fault::Snapshotter);
         },
     ),
-    rule("(hcsshim::|re-exec error: exit status)", |d, _| {
-        d.fault(Weight::Hint, Fault::Unpack);
-    }),
+    rule(
+        "(hcsshim::|re-exec error: exit status|processbaselayer|processutilityvmimage|importlayer)",
+        |d, _| {
+            d.operation(Operation::Unpack);
+            d.fault(Weight::Hint, Fault::Unpack);
+        },
+    ),
     // --- snapshotter and runtime ---
     rule(
         "(unable to initialize unpacker|unable to get snapshotter capabilities|snapshotter not loaded|error unpacking image: failed to get snapshotter)",
@@ -178,6 +182,22 @@ pub(super) const RULES: &[Rule] = &[
     rule("error creating temporary lease", |d, _| {
         d.runtime(Runtime::Docker);
         d.fault(Weight::Server, Fault::RuntimeUnavailable);
+    }),
+    rule("(invalid policy in|open) {q}: ", |d, c| {
+        let file = c.get(0);
+        if file.ends_with("/policy.json")
+            || file.ends_with("registries.conf")
+            || file.ends_with("/storage.conf")
+        {
+            d.facts.config_file = Some(keep(file, 255));
+            d.exact(Fault::RuntimeConfig);
+        }
+    }),
+    rule("invalid argument", |d, _| {
+        path(d);
+        if d.facts.path.as_deref().is_some_and(in_store) {
+            d.fault(Weight::Server, Fault::LocalStoreDamaged);
+        }
     }),
     rule("failed to decode {w}hosts.toml", |d, _| {
         d.runtime(Runtime::Containerd);

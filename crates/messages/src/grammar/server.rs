@@ -47,6 +47,14 @@ pub(super) const RULES: &[Rule] = &[
     rule("failed to fetch {q} from request {q}", |d, _| {
         manifest_unknown(d);
     }),
+    rule(
+        "resource not found: repo {w}, (tag|digest) {w} not found",
+        |d, c| {
+            let separator = if c.get(1).contains(':') { '@' } else { ':' };
+            d.image(&format!("{}{separator}{}", c.get(0), c.get(1)));
+            manifest_unknown(d);
+        },
+    ),
     rule("tag {w} was deleted or has expired", |d, _| {
         manifest_unknown(d);
     }),
