@@ -6,22 +6,62 @@ use crate::cause::Cause;
 
 mod support;
 
+mod always_needs_registry;
+mod corrupted_content;
+mod disk;
+mod disk_full;
+mod disk_io_error;
 mod host_typo;
 mod image_not_found_digest;
 mod image_not_found_repo;
 mod image_not_found_tag;
+mod image_rewritten_by_admission;
+mod inodes_exhausted;
 mod invalid_image_name;
 mod never_pull_absent;
+mod node_store_damaged;
+mod node_view;
 mod not_found_or_private;
+mod plain;
+mod platform_mismatch;
+mod pull_cancelled;
+mod pull_qps_exceeded;
+mod pull_queue_blocked;
+mod pull_timeout;
 mod registry_unreachable_dns;
+mod runtime_broken;
+mod sandbox_image_unavailable;
+mod short_name_unresolved;
+mod signature_rejected;
+mod unsupported_manifest;
 pub(crate) mod unknown;
 
 /// Every cause, the specific before the general.
 pub static ALL: &[&Cause] = &[
+    // The pause image is not the pod's.
+    &sandbox_image_unavailable::CAUSE,
     // The reference.
+    &short_name_unresolved::CAUSE,
     &invalid_image_name::CAUSE,
     // Policy.
     &never_pull_absent::CAUSE,
+    &always_needs_registry::CAUSE,
+    &image_rewritten_by_admission::CAUSE,
+    // The node.
+    &pull_qps_exceeded::CAUSE,
+    &inodes_exhausted::CAUSE,
+    &disk_full::CAUSE,
+    &disk_io_error::CAUSE,
+    &node_store_damaged::CAUSE,
+    &runtime_broken::CAUSE,
+    &pull_queue_blocked::CAUSE,
+    &pull_cancelled::CAUSE,
+    &pull_timeout::CAUSE,
+    // The content.
+    &platform_mismatch::CAUSE,
+    &signature_rejected::CAUSE,
+    &corrupted_content::CAUSE,
+    &unsupported_manifest::CAUSE,
     // Network.
     &host_typo::CAUSE,
     &registry_unreachable_dns::CAUSE,

@@ -1,0 +1,184 @@
+//! `unsupported-manifest`.
+
+use pulldoctor_messages::Fault;
+use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+
+use crate::{
+    case::Case,
+    cause::{Raised, cause},
+    finding::FindingExt,
+};
+
+cause! {
+    /// # unsupported-manifest
+    ///
+    /// ## What it means
+    ///
+    /// What the registry serves under that name is no image that this runtime can run: a manifest
+    /// of the old schema 1, a Helm chart, a plugin, a signature or another artifact, an encrypted
+    /// image, or layers packed in a way that an old runtime does not know.
+    ///
+    /// ## How we know
+    ///
+    /// The runtime names what it cannot use: `schema 1 image manifests are no longer supported`,
+    /// `media type "…" is no longer supported`, `no processor for media-type`, `unsupported
+    /// compression format`.
+    ///
+    /// Some artifacts are pulled without a word and then have nothing to run: `CreateContainerError:
+    /// … no command specified`. An image without a command says the same, so this is *possible*
+    /// until the registry's media types are read. A config that does not parse (`unexpected end of
+    /// JSON input` from containerd 1.6 is a schema 1 manifest) is *possible* too.
+    ///
+    /// ## What to do
+    ///
+    /// - Check what the name stands for: `docker manifest inspect IMAGE`.
+    /// - A chart is installed with `helm install NAME oci://…`, not run as a container.
+    /// - Schema 1: pull it with an old Docker, or build it anew, and push it.
+    /// - An image without a command: set `command:` in the container.
+    ///
+    /// ## What it is not
+    ///
+    /// - `platform-mismatch`: the image is one, but not for this node.
+    /// - `corrupted-content`: it is one, but damaged.
+    ///
+    /// ## Sources
+    ///
+    /// - containerd `core/images/mediatypes.go`, `core/remotes/docker/schema1` (removed in 2.1),
+    ///   `pkg/oci/spec_opts.go` 1.6 to 2.4; seen live with containerd 1.6.20 and 2.4.2.
+    UnsupportedManifest
+}
+
+fn is_raised(case: &Case<'_>) -> bool {
+    matches!(
+        case.fault(),
+        Fault::UnsupportedManifest | Fault::BrokenManifest | Fault::NoCommand
+    )
+}
+
+fn questions(_: &Case<'_>) -> Vec<Question> {
+    // Only the registry's media types say more.
+    Vec::new()
+}
+
+fn judge(case: &Case<'_>) -> Option<Raised> {
+    if !is_raised(case) {
+        return None;
+    }
+    let facts = &case.reading().facts;
+    let name = case.image_name();
+    let shown = if name == "the image" {
+        name.to_owned()
+    } else {
+        format!("`{name}`")
+    };
+    let (confidence, summary) = match case.fault() {
+        Fault::NoCommand => (
+            Confidence::Possible,
+            format!(
+                "{shown} was pulled but names nothing to run: perhaps it is no container image"
+            ),
+        ),
+        Fault::BrokenManifest => (
+            Confidence::Possible,
+            format!("the manifest or config of {shown} cannot be read as that of an image"),
+        ),
+        _ => (
+            Confidence::Likely,
+            match &facts.media_type {
+                Some(kind) => format!("{shown} is of a type that the runtime cannot use, `{kind}`"),
+                None => format!("{shown} is of a type that the runtime cannot use"),
+            },
+        ),
+    };
+    let mut finding = case.finding(
+        CauseId::UnsupportedManifest,
+        confidence,
+        case.image_object(),
+        summary,
+    );
+    match case.fault() {
+        Fault::NoCommand => {
+            finding = finding
+                .rival(
+                    CauseId::Unknown,
+                    "an image whose author set no command says the same, and is no failed pull",
+                    case.registry_question().to_string(),
+                )
+                .remedy(
+                    "set-command",
+                    Applicability::Advice,
+                    "if it is an image: set `command:` in the container",
+                    None,
+                );
+        }
+        Fault::BrokenManifest => {
+            finding = finding.rival(
+                CauseId::CorruptedContent,
+                "a manifest or config that is damaged cannot be read either",
+                case.registry_question().to_string(),
+            );
+        }
+        _ => {}
+    }
+    Some(
+        finding
+            .open(Some(case.registry_question()))
+            .remedy(
+                "other-tag",
+                Applicability::Consent,
+                "use a tag or repository that holds a container image",
+                None,
+            )
+            .remedy(
+                "build-anew",
+                Applicability::Advice,
+                "build it anew with a current tool and push it",
+                None,
+            )
+            .into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Confidence};
+
+    use crate::fixture::stuck;
+
+    const IMAGE: &str = "registry.example.com/shop/api:1";
+
+    #[test]
+    fn schema_1_is_named_by_the_runtime() {
+        let text = "rpc error: code = InvalidArgument desc = failed to pull and unpack image \"registry.example.com/shop/api:1\": schema 1 image manifests are no longer supported: invalid argument";
+        let finding = stuck(IMAGE, "ErrImagePull", text).judge();
+        assert_eq!(finding.cause, CauseId::UnsupportedManifest);
+        assert_eq!(finding.confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn schema_1_on_an_old_containerd_may_be_a_broken_manifest() {
+        let text = "failed to pull and unpack image \"registry.example.com/shop/api:1\": unexpected end of JSON input";
+        let finding = stuck(IMAGE, "ErrImagePull", text).judge();
+        assert_eq!(finding.cause, CauseId::UnsupportedManifest);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.rivals[0].cause, CauseId::CorruptedContent);
+    }
+
+    #[test]
+    fn no_command_is_possible_only() {
+        let text = "failed to generate container \"ab12\" spec: failed to generate spec: no command specified";
+        let finding = stuck(IMAGE, "CreateContainerError", text).judge();
+        assert_eq!(finding.cause, CauseId::UnsupportedManifest);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert!(!finding.rivals.is_empty());
+    }
+
+    #[test]
+    fn a_missing_platform_is_another_cause() {
+        let text = "failed to pull and unpack image \"registry.example.com/shop/api:1\": no match for platform in manifest: not found";
+        assert_ne!(
+            stuck(IMAGE, "ErrImagePull", text).cause(),
+            CauseId::UnsupportedManifest
+        );
+    }
+}
