@@ -10,5 +10,6 @@ pub mod image;
 pub mod labd;
 mod query;
 pub mod registry;
+pub mod scripted;
 pub mod spec;
 pub mod tls;

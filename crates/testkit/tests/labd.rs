@@ -9,11 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{Got, connect_tls, exchange, get, request, send, send_tls};
+use common::{
+    Got, client_config, connect_tls, connect_with, exchange, get, request, send, send_tls,
+};
 use http_body_util::Full;
 use pulldoctor_testkit::labd::{Daemon, Options, serve_control};
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
@@ -262,6 +264,71 @@ async fn a_client_certificate_is_wanted_and_accepted() {
     // In TLS 1.3 the refusal arrives with the first read.
     let refused = lab.get_tls("mtls.lab", "/v2/").await.unwrap_err();
     assert!(refused.contains("CertificateRequired"), "{refused}");
+
+    let folder = lab.folder.path();
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_file_iter(folder.join("client.pem"))
+            .unwrap()
+            .flatten()
+            .collect();
+    let key = PrivateKeyDer::from_pem_file(folder.join("client.key")).unwrap();
+    let config = client_config(&lab.root)
+        .with_client_auth_cert(chain, key)
+        .unwrap();
+    let stream = connect_with(lab.at(), "mtls.lab", config).await.unwrap();
+    let got = exchange(stream, get("mtls.lab", "/v2/")).await.unwrap();
+    assert_eq!(got.status, 200);
+}
+
+#[tokio::test]
+async fn http2_is_offered_when_told_and_a_cut_ends_the_stream() {
+    use http_body_util::BodyExt as _;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let lab = Lab::start().await;
+    lab.put("one.lab", json!({})).await;
+    lab.put(
+        "two.lab",
+        json!({"http2": true, "faults": [{"cut_after": 1, "skip": 1}]}),
+    )
+    .await;
+    let mut negotiated = Vec::new();
+    for name in ["one.lab", "two.lab"] {
+        let mut config = client_config(&lab.root).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let stream = connect_with(lab.at(), name, config).await.unwrap();
+        let protocol = stream.get_ref().1.alpn_protocol().unwrap().to_vec();
+        negotiated.push(String::from_utf8(protocol).unwrap());
+        if name == "one.lab" {
+            continue;
+        }
+        let handshake =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (mut sender, connection) = handshake.await.unwrap();
+        tokio::spawn(connection);
+        let authority = format!("https://two.lab:{}/v2/", lab.port);
+        let ask = || {
+            http::Request::get(&authority)
+                .body(Full::<Bytes>::default())
+                .unwrap()
+        };
+        let whole = sender
+            .send_request(ask())
+            .await
+            .unwrap()
+            .into_body()
+            .collect()
+            .await;
+        assert_eq!(whole.unwrap().to_bytes(), "{}");
+        let cut = sender
+            .send_request(ask())
+            .await
+            .unwrap()
+            .into_body()
+            .collect()
+            .await;
+        assert!(cut.is_err());
+    }
+    assert_eq!(negotiated, ["http/1.1", "h2"]);
 }
 
 #[tokio::test]

@@ -392,7 +392,10 @@ impl Call<'_> {
 
     /// Answers from the same rules that requests meet.
     fn access_review(&self, body: &[u8]) -> Response {
-        let mut review: Value = serde_json::from_slice(body).unwrap_or_default();
+        // kubectl's own clients send protobuf, which is not read here.
+        let Ok(mut review) = serde_json::from_slice::<Value>(body) else {
+            return status::of_code(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        };
         let asked = review["spec"]["resourceAttributes"].clone();
         let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
         let (verb, plural, subresource) = (text("verb"), text("resource"), text("subresource"));

@@ -14,11 +14,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::WantsClientCert;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// A whole answer, or its head and how the body broke off after how many bytes.
 #[derive(Debug)]
@@ -84,15 +86,28 @@ pub async fn connect_tls(
     address: SocketAddr,
     name: &str,
     root: &CertificateDer<'static>,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
+) -> Result<TlsStream<TcpStream>, String> {
+    connect_with(address, name, client_config(root).with_no_client_auth()).await
+}
+
+/// Trusts one root.
+pub fn client_config(
+    root: &CertificateDer<'static>,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let mut roots = RootCertStore::empty();
     roots.add(root.clone()).unwrap();
-    let config =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+}
+
+pub async fn connect_with(
+    address: SocketAddr,
+    name: &str,
+    config: ClientConfig,
+) -> Result<TlsStream<TcpStream>, String> {
     let stream = TcpStream::connect(address)
         .await
         .map_err(|error| error.to_string())?;
