@@ -199,6 +199,17 @@ fn of_url(draft: &Draft<'_>) -> Option<String> {
 
 /// Which part the host of the failed request plays, if it is not the image's registry.
 fn foreign(draft: &Draft<'_>, registry: Option<&str>) -> Option<ForeignHost> {
+    if draft.is_proxied() {
+        let host = draft
+            .facts
+            .dial_address
+            .clone()
+            .or_else(|| draft.facts.dns_name.clone())?;
+        return Some(ForeignHost {
+            host,
+            role: HostRole::Proxy,
+        });
+    }
     let url = draft.url.as_ref()?;
     let registry = draft.facts.mirrored_registry.as_deref().or(registry)?;
     if image::same_registry(registry, &url.host) {

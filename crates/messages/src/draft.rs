@@ -276,6 +276,11 @@ impl<'t> Draft<'t> {
         self.exact(Fault::RuntimeUnavailable);
     }
 
+    /// Whether what failed was the way to a proxy.
+    pub(crate) fn is_proxied(&self) -> bool {
+        self.proxy
+    }
+
     pub(crate) fn proxy(&mut self) {
         self.proxy = true;
         self.fault(

@@ -1,5 +1,7 @@
 //! Image names as messages spell them.
 
+use pulldoctor_reference::Reference;
+
 /// What a name in a message tells of its registry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Registry {
@@ -18,9 +20,16 @@ pub(crate) fn tidy(name: &str) -> String {
     crate::text::keep(name, 512)
 }
 
-/// The registry of a name: its first component, if that has a dot or a colon, is `localhost`, or
-/// has an upper-case letter (distribution/reference 0.5 on).
+/// The registry of a name, as the runtimes read it. Names in messages are often cut or blacked out
+/// (`<id>.dkr.ecr.…`): of one that does not parse, the first component counts.
 pub(crate) fn registry(name: &str) -> Registry {
+    if let Ok(reference) = Reference::parse(name) {
+        return if reference.has_explicit_domain() {
+            Registry::Host(reference.registry().to_ascii_lowercase())
+        } else {
+            Registry::Implied
+        };
+    }
     let Some((first, _)) = name.split_once('/') else {
         return Registry::Implied;
     };

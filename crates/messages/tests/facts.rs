@@ -873,3 +873,53 @@ fn details_are_typed() {
         Some("2026-01-01T00:00:00Z")
     );
 }
+
+#[test]
+fn other_languages() {
+    check(&[
+        (
+            "Get \"https://r.io/v2/\": dial tcp 10.0.0.1:443: connectex: 由于目标计算机积极拒绝，无法连接。",
+            "refused",
+        ),
+        (
+            "Get \"https://r.io/v2/\": dial tcp 10.0.0.1:443: connectex: Es konnte keine Verbindung hergestellt werden, da der Zielcomputer die Verbindung verweigerte.",
+            "refused",
+        ),
+        (
+            "Get \"https://r.io/v2/\": dial tcp: lookup r.io: getaddrinfow: 不知道这样的主机。",
+            "dns/no-such-host",
+        ),
+        (
+            "Get \"https://r.io/v2/\": dial tcp: lookup r.io: getaddrinfow: Этот хост неизвестен.",
+            "dns/no-such-host",
+        ),
+        ("write /var/lib/docker/tmp/x: 设备上没有空间", "no-space"),
+        ("denied: 这镜像不在白名单", "blocked-by-policy/allow-list"),
+    ]);
+}
+
+#[test]
+fn a_right_that_nobody_has_is_no_missing_right() {
+    check(&[
+        (
+            "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://europe-docker.pkg.dev/v2/token?scope=x&service=europe-docker.pkg.dev: 403 Forbidden\ndenied: Permission \"artifactregistry.repositories.downloadArtifacts\" denied on resource \"projects/p\" (or it may not exist)",
+            "token-refused/403/true",
+        ),
+        (
+            "Error response from daemon: Head \"https://europe-docker.pkg.dev/v2/p/r/i/manifests/1\": denied: Permission \"artifactregistry.repositories.downloadArtifacts\" denied on resource \"projects/p\" (or it may not exist)",
+            "permission-missing",
+        ),
+    ]);
+}
+
+#[test]
+fn a_proxy_is_a_foreign_host() {
+    let reading = read(
+        "failed to do request: Head \"https://r.io/v2/x/manifests/1\": proxyconnect tcp: dial tcp 10.0.0.9:3128: connect: connection refused",
+    );
+    let foreign = reading.foreign_host.expect("the proxy");
+    assert_eq!(
+        (foreign.host.as_str(), foreign.role),
+        ("10.0.0.9:3128", pulldoctor_messages::HostRole::Proxy)
+    );
+}

@@ -257,6 +257,71 @@ const ROWS: &[Row] = &[
         "unpack",
         "hcsshim::ProcessBaseLayer \\\\\\\\?\\\\C:\\\\ProgramData\\\\containerd\\\\root\\\\io.containerd.snapshotter.v1.windows\\\\snapshots\\\\25: The system cannot find the path specified.: unknown",
     ),
+    row(
+        "kubernetes/minikube#17820",
+        "unknown-authority",
+        "Failed to pull image \"kicbase/echo-server:1.0\": Error response from daemon: Head \"https://registry-1.docker.io/v2/kicbase/echo-server/manifests/1.0\": Get \"https://auth.docker.io/token?scope=repository%3Akicbase%2Fecho-server%3Apull&service=registry.docker.io\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+    ),
+    row(
+        "kubernetes/minikube#16089",
+        "tls-other",
+        "Error response from daemon: Get \"https://registry.k8s.io/v2/\": remote error: tls: handshake failure",
+    ),
+    row(
+        "kubernetes/minikube#7577",
+        "tls-handshake-timeout",
+        "  Warning  Failed     9m51s (x4 over 11m)  kubelet, minikube  Failed to pull image \"k8s.gcr.io/kube-proxy:v1.18.0\": rpc error: code = Unknown desc = Error response from daemon: Get https://k8s.gcr.io/v2/: net/http: TLS handshake timeout",
+    ),
+    row(
+        "konstructio/kubefirst#924",
+        "interrupted",
+        "Failed to pull image \"summerwind/actions-runner-dind\": rpc error: code = Unknown desc = failed to pull and unpack image \"docker.io/summerwind/actions-runner-dind:latest\": failed to read expected number of bytes: unexpected EOF",
+    ),
+    row(
+        "kubernetes/kubernetes#56493",
+        "dial-timeout",
+        "Failed to pull image \"testgitlab.lendingkart.com:5005/mihir-lkart/actuator-sample\": rpc error: code = Unknown desc = Error response from daemon: Get https://testgitlab.lendingkart.com:5005/v1/_ping: dial tcp 172.31.17.179:5005: i/o timeout\nError syncing pod",
+    ),
+    row(
+        "containers/image#2497",
+        "blocked-by-policy",
+        "Failed to pull image: registry quay.io/x/y is blocked in /etc/containers/registries.conf or /etc/containers/registries.conf.d",
+    ),
+    row(
+        "spegel-org/spegel#620",
+        "server-error",
+        "{\"time\":\"2024-10-29T11:27:44.158413062Z\",\"level\":\"ERROR\",\"msg\":\"request to mirror failed\",\"key\":\"sha256:70850b3ec6b2d92e9ccdff63bbd5d1aa0dec25087cb2507165f7538ffc7029df\",\"path\":\"/v2/library/nginx/blobs/sha256:70850b3ec6b2d92e9ccdff63bbd5d1aa0dec25087cb2507165f7538ffc7029df\",\"ip\":\"172.18.0.5\",\"err\":\"expected mirror to respond with 200 OK but received: 500 Internal Server Error\",\"attempt\":1}",
+    ),
+    row(
+        "helm/helm#30890",
+        "unsupported-manifest",
+        "Error: media type \"application/vnd.cncf.helm.chart.provenance.v1.prov\" is not allowed, found in descriptor with digest: \"sha256:812020c07e5e758fbc5cf2cec2640aed415c08a70b9801451a5607e4c5528ede\"",
+    ),
+    row(
+        "googlecodelabs/monolith-to-microservices#59",
+        "forbidden",
+        "Failed to pull image \"gcr.io/maloney-scratch/monolith:1.0.0\": rpc error: code = Unknown desc = failed to pull and unpack image \"gcr.io/maloney-scratch/monolith:1.0.0\": failed to resolve reference \"gcr.io/maloney-scratch/monolith:1.0.0\": pulling from host gcr.io failed with status code [manifests 1.0.0]: 403 Forbidden",
+    ),
+    row(
+        "docker/login-action#606",
+        "token-refused",
+        "europe-west1-docker.pkg.dev/foo/ar/python:3.9-slim: failed to authorize: failed to fetch anonymous token: unexpected status: 403 Forbidden",
+    ),
+    row(
+        "sassoftware/viya4-iac-gcp#109",
+        "access-denied",
+        "Failed to pull image \"gcr.io/viya4-poc/sas-orchestration:1.41.6\": rpc error: code = Unknown desc = Error response from daemon: pull access denied for gcr.io/viya4-poc/sas-orchestration, repository does not exist or may require 'docker login': denied: Permission denied for \"1.41.6\" from request \"/v2/viya4-poc/sas-orchestration/manifests/1.41.6\".",
+    ),
+    row(
+        "crossplane/crossplane#3023",
+        "permission-missing",
+        "cannot unpack package: failed to fetch package digest from remote: GET https://europe-docker.pkg.dev/v2/token?scope=repository%!A(MISSING)x%!F(MISSING)docker-gke%!A(MISSING)pull&service=europe-docker.pkg.dev: DENIED: Permission \"artifactregistry.repositories.downloadArtifacts\" denied on resource \"projects/irn/locations/europe/repositories/docker-gke\" (or it may not exist)",
+    ),
+    row(
+        "docker-library/docker#253",
+        "image-missing",
+        "ERROR: Preparation failed: Error: No such image: docker:stable (executor_docker.go:188:0s)",
+    ),
 ];
 
 #[test]

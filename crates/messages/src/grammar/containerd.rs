@@ -174,6 +174,11 @@ pub(super) const RULES: &[Rule] = &[
         "pulling from host {addr} failed with unexpected status code ",
         |d, c| host_failed(d, c.get(0)),
     ),
+    // Spegel, a mirror that the nodes keep for each other.
+    rule(
+        "(mirror resolve retries exhausted|mirror with image component {img} could not be found)",
+        |d, _| d.fault(Weight::Server, Fault::NoEndpoint),
+    ),
     rule("failed to create oci registry", |d, _| {
         d.exact(Fault::RuntimeConfig);
     }),

@@ -159,7 +159,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| unsupported(d),
     ),
     rule(
-        "(unsupported media type|unsupported docker v2s2 media type|unsupported mime type|invalid mixed oci image|missing signature key|invalid mediatype|invalid media type|mediatype in manifest should be|encountered unknown type|invalid rootfs in image configuration|unsupported manifest media type|unsupported schema version|unknown manifest schema|unsupported manifest format|manifest type {..}not supported|unsupported image-specific operation|unsupported config type|unimplemented <manifest >mime type|unknown media type|unknown mediatype|unexpected media type|mediatype {..}not supported)",
+        "(unsupported media type|unsupported docker v2s2 media type|unsupported mime type|invalid mixed oci image|missing signature key|invalid mediatype|invalid media type|mediatype in manifest should be|encountered unknown type|media type {q} is not allowed|invalid rootfs in image configuration|unsupported manifest media type|unsupported schema version|unknown manifest schema|unsupported manifest format|manifest type {..}not supported|unsupported image-specific operation|unsupported config type|unimplemented <manifest >mime type|unknown media type|unknown mediatype|unexpected media type|mediatype {..}not supported)",
         |d, _| unsupported(d),
     ),
     rule("unexpected media type text/html", |d, _| {

@@ -9,6 +9,7 @@ mod content;
 mod docker;
 mod http;
 mod kubelet;
+mod languages;
 mod network;
 mod node;
 mod secrets;
@@ -29,7 +30,7 @@ const fn rule(pattern: &'static str, apply: fn(&mut Draft<'_>, &Captures<'_>)) -
 }
 
 /// All phrases. The order does not matter: at one place the longest match wins.
-pub(crate) fn tables() -> [&'static [Rule]; 12] {
+pub(crate) fn tables() -> [&'static [Rule]; 13] {
     [
         kubelet::RULES,
         secrets::RULES,
@@ -43,6 +44,7 @@ pub(crate) fn tables() -> [&'static [Rule]; 12] {
         server::RULES,
         content::RULES,
         node::RULES,
+        languages::RULES,
     ]
 }
 

@@ -96,6 +96,10 @@ pub(super) const RULES: &[Rule] = &[
             class(d, Fault::Unauthorized);
         },
     ),
+    rule("retry-after: {w}", |d, c| {
+        d.facts.retry_after = Some(keep(c.get(0), 40));
+    }),
+    rule("permission denied for {q} from request", |d, _| denied(d)),
     rule("^denied", |d, _| {
         if d.after().starts_with(':') || d.ends_here() {
             class(d, Fault::Forbidden);
@@ -169,7 +173,6 @@ pub(super) const RULES: &[Rule] = &[
         "(not in the allowlist|not in the whitelist|not in the allow list|not on the allowlist|not in allowlist)",
         |d, _| policy(d, PolicyKind::AllowList),
     ),
-    rule("不在白名单", |d, _| policy(d, PolicyKind::AllowList)),
     rule(
         "(projectpolicyviolation|current image without vulnerability scanning|vulnerability severity|vulnerabilities, cannot be pulled|prevent vulnerable images)",
         |d, _| policy(d, PolicyKind::Scan),
@@ -244,8 +247,14 @@ fn denied(d: &mut Draft<'_>) {
     }
 }
 
+/// A right is missing; to nobody that is the same as no credential at all.
 fn permission(d: &mut Draft<'_>) {
-    d.server(Fault::PermissionMissing);
+    if d.credential == Some(crate::CredentialUse::Anonymous) {
+        d.take_server_message();
+        d.fault(Weight::Access, Fault::AccessDenied);
+    } else {
+        d.server(Fault::PermissionMissing);
+    }
 }
 
 fn manifest_unknown(d: &mut Draft<'_>) {
