@@ -9,6 +9,7 @@ use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    places::Places,
 };
 
 cause! {
@@ -75,7 +76,15 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let image = case.image.as_ref()?;
     let span = image.spans().registry?;
     let written = span.of(image.as_written())?;
-    if let Some(near) = near_in_use(case, written) {
+    if existed(case, written) {
+        return None;
+    }
+    // `registry1` and `registry2` are near, and both may be meant.
+    let near = near_in_use(case, written);
+    if let Some(near) = near
+        .as_deref()
+        .filter(|near| !differ_by_digits(written, near))
+    {
         let right = format!("{near}{}", &image.as_written()[span.end..]);
         let finding = case
             .finding(
@@ -93,8 +102,8 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             with_set_image(finding, case, "set-host", format!("use `{right}`"), &right).into(),
         );
     }
-    let guess = near_public(written)
-        .map(str::to_owned)
+    let guess = near
+        .or_else(|| near_public(written).map(str::to_owned))
         .or_else(|| upper_case_owner(written))?;
     let finding = case
         .finding(
@@ -113,6 +122,22 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         )
         .caret(Some(span), format!("no such host; `{guess}`?"));
     Some(finding.into())
+}
+
+/// Whether an image was ever pulled from the host as written: then the name was right once.
+fn existed(case: &Case<'_>, written: &str) -> bool {
+    let in_use = case.registries_in_use().seen().is_some_and(|registries| {
+        registries
+            .iter()
+            .any(|registry| registry.host == written && registry.usage.pulled > 0)
+    });
+    in_use || Places::of_registry(case).is_some_and(|places| !places.pulled.is_empty())
+}
+
+/// Whether two names are the same but for their digits.
+fn differ_by_digits(a: &str, b: &str) -> bool {
+    let letters = |name: &str| -> String { name.chars().filter(|c| !c.is_ascii_digit()).collect() };
+    letters(a) == letters(b)
 }
 
 /// A registry that works for other pods and whose name is one or two edits away.
@@ -150,4 +175,82 @@ fn is_near(written: &str, host: &str) -> bool {
 
 fn port(host: &str) -> Option<&str> {
     host.rsplit_once(':').map(|(_, port)| port)
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{Answer, CauseId, Confidence, Question, RegistryUse, Usage};
+
+    use crate::fixture::{Fixture, stuck};
+
+    fn unresolved(host: &str, failure: &str) -> Fixture {
+        let image = format!("{host}/shop/api:1");
+        let text = format!(
+            "failed to pull and unpack image \"{image}\": failed to resolve image: failed to do request: Head \"https://{host}/v2/shop/api/manifests/1\": dial tcp: lookup {host} on 10.0.0.2:53: {failure}"
+        );
+        stuck(&image, "ErrImagePull", &text)
+    }
+
+    fn in_use(fixture: Fixture, hosts: &[&str]) -> Fixture {
+        let registries = hosts
+            .iter()
+            .map(|host| RegistryUse {
+                host: (*host).to_owned(),
+                usage: Usage {
+                    pulled: 3,
+                    waiting: 0,
+                },
+            })
+            .collect();
+        fixture.answer(Question::RegistriesInUse, Answer::Registries(registries))
+    }
+
+    #[test]
+    fn a_near_host_that_others_use_proves_it() {
+        let fixture = in_use(
+            unresolved("regsitry.example.com", "no such host"),
+            &["quay.io", "registry.example.com"],
+        );
+        let finding = fixture.judge();
+        assert_eq!(finding.cause, CauseId::HostTypo);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert_eq!(
+            finding.remedies[0].command.as_deref(),
+            Some("kubectl set image deployment/api api=registry.example.com/shop/api:1 -n shop")
+        );
+        assert!(finding.rivals.is_empty(), "the general form is no rival");
+    }
+
+    #[test]
+    fn without_a_near_host_in_use_it_stays_dns() {
+        let far = in_use(
+            unresolved("registry.internal.example", "no such host"),
+            &["quay.io"],
+        );
+        assert_eq!(far.cause(), CauseId::RegistryUnreachableDns);
+        // A name server that fails says nothing about the name.
+        let failing = in_use(
+            unresolved("regsitry.example.com", "server misbehaving"),
+            &["registry.example.com"],
+        );
+        assert_eq!(failing.cause(), CauseId::RegistryUnreachableDns);
+    }
+
+    #[test]
+    fn another_number_is_no_slip() {
+        let fixture = in_use(
+            unresolved("registry1.example.com", "no such host"),
+            &["registry2.example.com"],
+        );
+        assert_eq!(fixture.cause(), CauseId::RegistryUnreachableDns);
+    }
+
+    #[test]
+    fn a_host_that_served_before_is_no_typo() {
+        let fixture = in_use(
+            unresolved("registri.example.com", "no such host"),
+            &["registry.example.com", "registri.example.com"],
+        );
+        assert_eq!(fixture.cause(), CauseId::RegistryUnreachableDns);
+    }
 }

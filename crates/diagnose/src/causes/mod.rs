@@ -7,34 +7,52 @@ use crate::cause::Cause;
 mod support;
 
 mod always_needs_registry;
+mod blob_host_unreachable;
+mod clock;
+mod clock_skew;
+mod connection_interrupted;
 mod corrupted_content;
 mod disk;
 mod disk_full;
 mod disk_io_error;
 mod host_typo;
+mod http_https_mismatch;
 mod image_not_found_digest;
 mod image_not_found_repo;
 mod image_not_found_tag;
 mod image_rewritten_by_admission;
 mod inodes_exhausted;
 mod invalid_image_name;
+mod mirror_misconfigured;
+mod network;
 mod never_pull_absent;
 mod node_store_damaged;
 mod node_view;
 mod not_found_or_private;
 mod plain;
 mod platform_mismatch;
+mod proxy_failure;
 mod pull_cancelled;
 mod pull_qps_exceeded;
 mod pull_queue_blocked;
 mod pull_timeout;
 mod registry_unreachable_dns;
+mod registry_unreachable_refused;
+mod registry_unreachable_route;
+mod registry_unreachable_timeout;
 mod runtime_broken;
+mod runtime_files;
 mod sandbox_image_unavailable;
 mod short_name_unresolved;
 mod signature_rejected;
-mod unsupported_manifest;
+mod tls_expired;
+mod tls_incomplete_chain;
+mod tls_name_mismatch;
+mod tls_not_yet_valid;
+mod tls_other;
+mod tls_unknown_authority;
 pub(crate) mod unknown;
+mod unsupported_manifest;
 
 /// Every cause, the specific before the general.
 pub static ALL: &[&Cause] = &[
@@ -64,7 +82,23 @@ pub static ALL: &[&Cause] = &[
     &unsupported_manifest::CAUSE,
     // Network.
     &host_typo::CAUSE,
+    &proxy_failure::CAUSE,
+    &mirror_misconfigured::CAUSE,
+    &blob_host_unreachable::CAUSE,
     &registry_unreachable_dns::CAUSE,
+    &registry_unreachable_refused::CAUSE,
+    &registry_unreachable_route::CAUSE,
+    &registry_unreachable_timeout::CAUSE,
+    &connection_interrupted::CAUSE,
+    // TLS.
+    &clock_skew::CAUSE,
+    &tls_not_yet_valid::CAUSE,
+    &tls_expired::CAUSE,
+    &tls_name_mismatch::CAUSE,
+    &tls_unknown_authority::CAUSE,
+    &tls_incomplete_chain::CAUSE,
+    &http_https_mismatch::CAUSE,
+    &tls_other::CAUSE,
     // Not found.
     &image_not_found_digest::CAUSE,
     &image_not_found_tag::CAUSE,

@@ -3,11 +3,15 @@
 use pulldoctor_messages::{DnsFault, Fault};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
+use super::{
+    network::{Route, bare, is_own, route, with_places},
+    support::quote,
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
-    places::{Places, network_object},
+    places::network_object,
 };
 
 cause! {
@@ -38,7 +42,9 @@ cause! {
     ///
     /// ## What it is not
     ///
-    /// It is not the cluster's DNS (CoreDNS): pods use that, pulls do not.
+    /// - It is not the cluster's DNS (CoreDNS): pods use that, pulls do not. A registry that is
+    ///   named as a service of the cluster (`….svc.cluster.local`) cannot be found by a node.
+    /// - A host that is one letter away from one in use is `host-typo`.
     ///
     /// ## Sources
     ///
@@ -60,8 +66,17 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let Fault::Dns { failure } = case.fault() else {
         return None;
     };
+    // A mirror's, token or layer host's name is a cause of its own.
+    let way = route(case);
+    if !is_own(way) {
+        return None;
+    }
     let facts = &case.reading().facts;
-    let name = facts.dns_name.clone().unwrap_or_else(|| case.failed_host());
+    let host = case.failed_host();
+    let name = facts
+        .dns_name
+        .clone()
+        .unwrap_or_else(|| bare(&host).to_owned());
     let how = match failure {
         DnsFault::NoSuchHost => "does not exist for the node's name server",
         DnsFault::ServerMisbehaving => {
@@ -76,51 +91,160 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         CauseId::RegistryUnreachableDns,
         Confidence::Likely,
         network_object(case),
-        format!("`{name}` {how}"),
+        if way == Route::Redirect {
+            format!(
+                "`{name}`, where `{}` sends the node, {how}",
+                case.registry()
+            )
+        } else {
+            format!("`{name}` {how}")
+        },
     );
     if let Some(server) = &facts.dns_server {
-        finding = finding.note("name server", server.clone());
+        finding = finding.note("name server", describe_server(server, *failure));
+    }
+    if is_cluster_name(&name) {
+        finding = finding.note(
+            "cluster name",
+            "only pods resolve it: the node pulls, and does not ask the cluster's DNS",
+        );
     }
     if *failure == DnsFault::NoSuchHost
+        && way == Route::Registry
         && let Some(image) = &case.image
         && image.has_explicit_domain()
     {
         finding = finding.caret(image.spans().registry, "no such host");
     }
-    if let Some(places) = Places::of_registry(case)
-        && places.only_this_node(case)
-    {
-        let nodes = places
-            .recent
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
-        finding = finding.seen(
-            case.registry_elsewhere().answered(),
-            format!("yes, on {nodes}: the fault is this node's"),
-        );
-    }
+    let server = facts.dns_server.as_deref().map(bare);
     Some(
-        finding
+        with_places(finding, case)
             .open(case.node_view_question())
             .remedy(
                 "node-resolver",
                 Applicability::Advice,
                 "resolve the name on the node with the name server that the text names",
-                Some(match &facts.dns_server {
-                    Some(server) => format!(
-                        "nslookup {} {}",
-                        super::support::quote(&name),
-                        super::support::quote(
-                            server
-                                .rsplit_once(':')
-                                .map_or(server.as_str(), |(host, _)| host)
-                        )
-                    ),
-                    None => format!("nslookup {}", super::support::quote(&name)),
+                Some(match server {
+                    Some(server) => format!("nslookup {} {}", quote(&name), quote(server)),
+                    None => format!("nslookup {}", quote(&name)),
                 }),
             )
             .into(),
     )
+}
+
+/// Whether the name is one of a service of the cluster, which nodes do not know.
+fn is_cluster_name(name: &str) -> bool {
+    let labels: Vec<&str> = name.trim_end_matches('.').split('.').collect();
+    labels.iter().skip(2).any(|label| *label == "svc") || labels.ends_with(&["cluster", "local"])
+}
+
+/// The server, and what its address tells: without any server in `/etc/resolv.conf` Go asks the
+/// machine itself (`net/dnsconfig.go`, `defaultNS`).
+fn describe_server(server: &str, failure: DnsFault) -> String {
+    let address = bare(server);
+    let is_local = address == "::1" || address.starts_with("127.");
+    match failure {
+        DnsFault::ServerRefused if is_local => format!(
+            "{server}, the node itself: its resolver does not run, or `/etc/resolv.conf` names no \
+             server"
+        ),
+        _ if is_local => format!("{server}, the node's own resolver"),
+        _ => server.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{Answer, CauseId, Confidence, ImagePlace, ObjectKind, Question, Usage};
+
+    use crate::fixture::{at, stuck};
+
+    const IMAGE: &str = "registry.example.com/shop/api:1";
+
+    fn text(end: &str) -> String {
+        format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": dial tcp: lookup registry.example.com{end}"
+        )
+    }
+
+    #[test]
+    fn ways_not_to_resolve_are_told_apart() {
+        for (end, words) in [
+            (" on 10.0.0.2:53: no such host", "does not exist"),
+            (
+                " on 10.0.0.2:53: server misbehaving",
+                "answers with a failure",
+            ),
+            (
+                " on 10.0.0.2:53: read udp 10.0.0.3:4000->10.0.0.2:53: i/o timeout",
+                "does not answer",
+            ),
+            (
+                " on [::1]:53: read udp [::1]:4000->[::1]:53: read: connection refused",
+                "nothing listens",
+            ),
+        ] {
+            let finding = stuck(IMAGE, "ErrImagePull", &text(end)).judge();
+            assert_eq!(finding.cause, CauseId::RegistryUnreachableDns, "{end}");
+            assert_eq!(finding.confidence, Confidence::Likely);
+            assert!(finding.summary.contains(words), "{}", finding.summary);
+        }
+    }
+
+    #[test]
+    fn the_name_server_is_asked_by_its_address() {
+        let finding = stuck(
+            IMAGE,
+            "ErrImagePull",
+            &text(" on 10.0.0.2:53: server misbehaving"),
+        )
+        .judge();
+        assert_eq!(
+            finding.remedies[0].command.as_deref(),
+            Some("nslookup registry.example.com 10.0.0.2")
+        );
+    }
+
+    #[test]
+    fn nodes_do_not_know_cluster_names() {
+        let image = "registry.tools.svc.cluster.local:5000/api:1";
+        let text = "failed to pull and unpack image \"registry.tools.svc.cluster.local:5000/api:1\": failed to resolve image: failed to do request: Head \"https://registry.tools.svc.cluster.local:5000/v2/api/manifests/1\": dial tcp: lookup registry.tools.svc.cluster.local on 10.0.0.2:53: no such host";
+        let finding = stuck(image, "ErrImagePull", text).judge();
+        assert_eq!(finding.cause, CauseId::RegistryUnreachableDns);
+        assert!(finding.notes.iter().any(|(word, _)| word == "cluster name"));
+    }
+
+    #[test]
+    fn a_name_that_one_node_does_not_know_is_that_nodes() {
+        let place = |node: &str, pulled: u32, waiting: u32| ImagePlace {
+            image: IMAGE.to_owned(),
+            node: Some(node.to_owned()),
+            usage: Usage { pulled, waiting },
+            latest: (pulled > 0).then(|| at(-5)),
+        };
+        let finding = stuck(
+            IMAGE,
+            "ErrImagePull",
+            &text(" on 10.0.0.2:53: no such host"),
+        )
+        .answer(
+            Question::RegistryElsewhere {
+                registry: "registry.example.com".to_owned(),
+            },
+            Answer::Elsewhere(vec![place("n1", 0, 2), place("n2", 3, 0)]),
+        )
+        .judge();
+        assert_eq!(finding.cause, CauseId::RegistryUnreachableDns);
+        assert_eq!(finding.object.kind, ObjectKind::Node);
+    }
+
+    #[test]
+    fn a_mirrors_name_is_the_mirrors_fault() {
+        let text = "failed to pull and unpack image \"docker.io/library/redis:7\": failed to resolve image: failed to do request: Head \"https://mirror.example.com/v2/library/redis/manifests/7?ns=docker.io\": dial tcp: lookup mirror.example.com on 10.0.0.2:53: no such host";
+        assert_eq!(
+            stuck("redis:7", "ErrImagePull", text).cause(),
+            CauseId::MirrorMisconfigured
+        );
+    }
 }

@@ -1,0 +1,294 @@
+//! `clock-skew`.
+
+use pulldoctor_messages::Fault;
+use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question};
+
+use super::clock::{self, LONG_AHEAD, Skew};
+use crate::{
+    case::Case,
+    cause::{Raised, cause},
+    finding::FindingExt,
+};
+
+cause! {
+    /// # clock-skew
+    ///
+    /// ## What it means
+    ///
+    /// The registry's certificate is good, and the node's clock is wrong, so the node takes the
+    /// certificate for expired or for one of the future.
+    ///
+    /// ## How we know
+    ///
+    /// Go prints the node's own time: `current time T1 is after T2`. The text was written after
+    /// the pod was created and before it was read, by the API server's clock. If T1 does not lie
+    /// between, and the certificate is valid there, the clock alone explains the text. It is
+    /// proven where the node's heartbeat, which the kubelet writes by the same clock, shows the
+    /// same difference. A time before Kubernetes existed is wrong without any comparison.
+    ///
+    /// ## What to do
+    ///
+    /// - On the node: `timedatectl status`, `chronyc tracking`; start the time service, and let
+    ///   its packets (UDP 123) out.
+    /// - Tokens and leases of the node suffer too, so mend the clock before anything else.
+    ///
+    /// ## What it is not
+    ///
+    /// - If the API server's clock agrees with the node's, it is the certificate: `tls-expired`
+    ///   or `tls-not-yet-valid`.
+    ///
+    /// ## Sources
+    ///
+    /// - Go `crypto/x509/verify.go`; Kubernetes `pkg/kubelet/nodestatus` and leases: who writes
+    ///   the heartbeat.
+    ClockSkew
+}
+
+fn questions(_: &Case<'_>) -> Vec<Question> {
+    // The certificate's causes ask for the node.
+    Vec::new()
+}
+
+fn judge(case: &Case<'_>) -> Option<Raised> {
+    if !matches!(
+        case.fault(),
+        Fault::CertificateExpired | Fault::CertificateNotYetValid
+    ) {
+        return None;
+    }
+    match clock::explains(case) {
+        Some(skew) => Some(explained(case, skew).into()),
+        None => suspected(case).map(Into::into),
+    }
+}
+
+fn node_of(case: &Case<'_>) -> String {
+    case.symptom
+        .node
+        .as_ref()
+        .map_or_else(|| "the node".to_owned(), |node| format!("node `{node}`"))
+}
+
+fn explained(case: &Case<'_>, skew: Skew) -> Finding {
+    let how = if skew.seconds > 0 { "ahead" } else { "behind" };
+    let by = clock::length(skew.seconds);
+    let is_live = !case.pasted;
+    let mut finding = case.finding(
+        CauseId::ClockSkew,
+        if skew.by_heartbeat {
+            Confidence::Proven
+        } else {
+            Confidence::Likely
+        },
+        case.node_object(),
+        format!(
+            "the clock of {} is {}{by} {how}, so it rejects the certificate of `{}`",
+            node_of(case),
+            if skew.by_heartbeat { "" } else { "at least " },
+            case.failed_host()
+        ),
+    );
+    if let Some(moment) = clock::moment(case) {
+        finding = finding.note("node's time", moment.node.to_string());
+        if is_live {
+            finding = finding.note("API server's time", case.evidence.observed.to_string());
+        }
+    }
+    if skew.by_heartbeat {
+        finding = finding.seen(
+            case.node().answered(),
+            format!("its heartbeat is {by} {how} of the API server's clock"),
+        );
+    }
+    let other = if *case.fault() == Fault::CertificateExpired {
+        CauseId::TlsExpired
+    } else {
+        CauseId::TlsNotYetValid
+    };
+    if is_live {
+        finding = finding.rules_out(other, "by the API server's clock the certificate is valid");
+    }
+    with_remedy(finding)
+}
+
+/// Without a second clock: a start of validity far ahead, or a heartbeat that is off.
+fn suspected(case: &Case<'_>) -> Option<Finding> {
+    if clock::agrees(case) {
+        return None;
+    }
+    let (because, rival) = match clock::moment(case) {
+        Some(moment) if !moment.is_end => {
+            let ahead = moment.edge.as_second() - moment.node.as_second();
+            if ahead < LONG_AHEAD {
+                return None;
+            }
+            (
+                format!(
+                    "by the clock of {} the certificate of `{}` becomes valid in {}",
+                    node_of(case),
+                    case.failed_host(),
+                    clock::length(ahead)
+                ),
+                CauseId::TlsNotYetValid,
+            )
+        }
+        Some(_) => return None,
+        None => {
+            let seconds = clock::heartbeat(case)?;
+            (
+                format!(
+                    "the clock of {} is {} {}",
+                    node_of(case),
+                    clock::length(seconds),
+                    if seconds > 0 { "ahead" } else { "behind" }
+                ),
+                if *case.fault() == Fault::CertificateExpired {
+                    CauseId::TlsExpired
+                } else {
+                    CauseId::TlsNotYetValid
+                },
+            )
+        }
+    };
+    let finding = case
+        .finding(
+            CauseId::ClockSkew,
+            Confidence::Possible,
+            case.node_object(),
+            because,
+        )
+        .rival(
+            rival,
+            "the certificate's dates may be wrong, and the clock right",
+            "the certificate's dates and the clock of the node",
+        )
+        .open(case.node_view_question());
+    Some(with_remedy(finding))
+}
+
+fn with_remedy(finding: Finding) -> Finding {
+    finding
+        .next(
+            "what does the node's time service say?",
+            Some("timedatectl status; chronyc tracking".to_owned()),
+        )
+        .remedy(
+            "sync-clock",
+            Applicability::Advice,
+            "on the node: set the clock through its time service",
+            Some("timedatectl set-ntp true".to_owned()),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Condition, Confidence, NodeFacts, ObjectKind};
+
+    use crate::{
+        fixture::{at, node, stuck},
+        read_text,
+    };
+
+    const IMAGE: &str = "registry.example.com/shop/api:1";
+
+    fn text(now: impl std::fmt::Display, word: &str, edge: impl std::fmt::Display) -> String {
+        format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time {now} is {word} {edge}"
+        )
+    }
+
+    fn node_at(heartbeat: i64, ready: &str) -> NodeFacts {
+        let mut facts = node();
+        facts.heartbeat = Some(at(heartbeat));
+        facts.conditions.push(Condition {
+            kind: "Ready".to_owned(),
+            status: ready.to_owned(),
+            reason: "KubeletReady".to_owned(),
+            message: String::new(),
+            since: None,
+        });
+        facts
+    }
+
+    #[test]
+    fn text_and_heartbeat_prove_a_fast_clock() {
+        let text = text(at(36_000), "after", at(30_000));
+        let finding = stuck(IMAGE, "ErrImagePull", &text)
+            .node(node_at(36_020, "True"))
+            .judge();
+        assert_eq!(finding.cause, CauseId::ClockSkew);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert_eq!(finding.object.kind, ObjectKind::Node);
+        assert!(finding.summary.contains("10 h"), "{}", finding.summary);
+    }
+
+    #[test]
+    fn the_text_alone_makes_it_likely() {
+        let ahead = text(at(36_000), "after", at(30_000));
+        let behind = text(at(-36_000), "before", at(-30_000));
+        for text in [ahead, behind] {
+            let finding = stuck(IMAGE, "ErrImagePull", &text).judge();
+            assert_eq!(finding.cause, CauseId::ClockSkew);
+            assert_eq!(finding.confidence, Confidence::Likely);
+        }
+    }
+
+    #[test]
+    fn an_old_pod_on_a_slow_node_needs_the_heartbeat() {
+        let text = text(at(-36_000), "before", at(-30_000));
+        let old = |facts: NodeFacts| {
+            stuck(IMAGE, "ErrImagePull", &text)
+                .symptom(|symptom| symptom.created = Some(at(-900_000)))
+                .node(facts)
+                .judge()
+        };
+        let finding = old(node_at(-36_000, "True"));
+        assert_eq!(finding.cause, CauseId::ClockSkew);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        // A node that no longer reports says nothing about its clock.
+        let gone = old(node_at(-36_000, "Unknown"));
+        assert_eq!(gone.cause, CauseId::TlsNotYetValid);
+        assert_eq!(gone.confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn a_certificate_that_is_really_old_is_not_the_clocks_fault() {
+        let text = text(at(-10), "after", at(-40_000));
+        let finding = stuck(IMAGE, "ErrImagePull", &text)
+            .node(node_at(-5, "True"))
+            .judge();
+        assert_eq!(finding.cause, CauseId::TlsExpired);
+    }
+
+    #[test]
+    fn a_fast_clock_does_not_renew_an_expired_certificate() {
+        let text = text(at(36_000), "after", at(-40_000));
+        let finding = stuck(IMAGE, "ErrImagePull", &text)
+            .node(node_at(36_000, "True"))
+            .judge();
+        assert_eq!(finding.cause, CauseId::TlsExpired);
+    }
+
+    #[test]
+    fn a_time_before_kubernetes_is_wrong_by_itself() {
+        let verdict = read_text(&text(
+            "1970-01-01T00:02:11Z",
+            "before",
+            "2026-02-01T00:00:00Z",
+        ));
+        assert_eq!(verdict.cause, CauseId::ClockSkew);
+        assert_eq!(verdict.confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn a_start_far_ahead_makes_the_clock_the_first_suspect() {
+        let verdict = read_text(&text(
+            "2025-02-01T00:00:00Z",
+            "before",
+            "2026-02-01T00:00:00Z",
+        ));
+        assert_eq!(verdict.cause, CauseId::ClockSkew);
+        assert_eq!(verdict.confidence, Confidence::Possible);
+        assert!(verdict.rivals.contains(&CauseId::TlsNotYetValid));
+    }
+}

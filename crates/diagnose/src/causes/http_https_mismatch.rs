@@ -1,0 +1,221 @@
+//! `http-https-mismatch`.
+
+use pulldoctor_messages::Fault;
+use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+
+use super::{
+    network::{curl, subject, with_places},
+    runtime_files::with_scheme,
+};
+use crate::{
+    case::Case,
+    cause::{Raised, cause},
+    finding::FindingExt,
+    places::network_object,
+};
+
+cause! {
+    /// # http-https-mismatch
+    ///
+    /// ## What it means
+    ///
+    /// The node speaks HTTPS and the registry plain HTTP, or the other way round. Runtimes take
+    /// HTTPS unless they are told otherwise, host by host; `localhost` is the exception.
+    ///
+    /// ## How we know
+    ///
+    /// - `http: server gave HTTP response to HTTPS client`: the registry speaks plain HTTP.
+    /// - `client sent an HTTP request to an HTTPS server`, or a malformed answer that begins with
+    ///   `\x15\x03`: the registry speaks TLS and the node is configured for plain HTTP.
+    /// - `first record does not look like a TLS handshake`: the port speaks neither, as far as the
+    ///   text tells; *possible* only.
+    ///
+    /// ## What to do
+    ///
+    /// - Give the registry a certificate: that mends it for every node, runtime and tool.
+    /// - Or tell the runtime of every node that this host speaks plain HTTP: containerd
+    ///   `/etc/containerd/certs.d/HOST/hosts.toml` with `server = "http://HOST"`, CRI-O
+    ///   `insecure = true` in `registries.conf.d`, Docker `insecure-registries` in `daemon.json`.
+    ///   What is pulled can then be read and changed on the way.
+    ///
+    /// ## What it is not
+    ///
+    /// - A certificate that is not trusted is `tls-unknown-authority`; do not turn TLS off for it.
+    /// - A refused port 443 may be a registry on port 80: `registry-unreachable-refused`.
+    ///
+    /// ## Sources
+    ///
+    /// - Go `net/http/transport.go`, `crypto/tls/conn.go` (`RecordHeaderError`).
+    /// - containerd `docs/hosts.md`, containers-registries.conf(5), `dockerd` documentation.
+    HttpHttpsMismatch
+}
+
+fn questions(case: &Case<'_>) -> Vec<Question> {
+    match case.pull_fault() {
+        Fault::PlainHttp | Fault::TlsExpected | Fault::NotTls => {
+            let mut asked = vec![case.registry_elsewhere_question()];
+            asked.extend(case.node_question());
+            asked
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn judge(case: &Case<'_>) -> Option<Raised> {
+    let subject = subject(case);
+    let (confidence, summary) = match case.fault() {
+        Fault::PlainHttp => (
+            Confidence::Likely,
+            format!("{subject} speaks plain HTTP, and the node asks it by HTTPS"),
+        ),
+        Fault::TlsExpected => (
+            Confidence::Likely,
+            format!("{subject} speaks HTTPS, and the node asks it by plain HTTP"),
+        ),
+        Fault::NotTls => (
+            Confidence::Possible,
+            format!("{subject} does not answer with TLS, and the node asks it by HTTPS"),
+        ),
+        _ => return None,
+    };
+    let host = case.failed_host();
+    let mut finding = case.finding(
+        CauseId::HttpHttpsMismatch,
+        confidence,
+        network_object(case),
+        summary,
+    );
+    if confidence == Confidence::Possible {
+        finding = finding.rival(
+            CauseId::TlsOther,
+            "the answer may come from something that is no web server at all",
+            "the first bytes that the port answers",
+        );
+    }
+    finding = with_places(finding, case).open(case.node_view_question());
+    finding = if *case.fault() == Fault::TlsExpected {
+        with_scheme(finding, case, "https")
+    } else {
+        with_scheme(finding, case, "http").remedy(
+            "serve-tls",
+            Applicability::Advice,
+            format!("on the server: serve `{host}` with a certificate; plain HTTP can be read and changed on the way"),
+            None,
+        )
+    };
+    Some(
+        finding
+            .next(
+                "what does the port speak, asked from the node?",
+                Some(match case.fault() {
+                    Fault::TlsExpected => curl(&host),
+                    _ => curl(&host).replacen("https://", "http://", 1),
+                }),
+            )
+            .into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Confidence};
+
+    use crate::fixture::{node, stuck};
+
+    const IMAGE: &str = "registry.example.com:5000/shop/api:1";
+
+    fn text(end: &str) -> String {
+        format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: failed to do request: Head \"https://registry.example.com:5000/v2/shop/api/manifests/1\": {end}"
+        )
+    }
+
+    const PLAIN: &str = "http: server gave HTTP response to HTTPS client";
+
+    fn command(runtime: &str) -> (String, String) {
+        let mut facts = node();
+        facts.runtime = runtime.to_owned();
+        let finding = stuck(IMAGE, "ErrImagePull", &text(PLAIN))
+            .node(facts)
+            .judge();
+        let file = finding
+            .notes
+            .iter()
+            .find(|(word, _)| word == "file")
+            .map(|(_, text)| text.clone())
+            .unwrap();
+        (file, finding.remedies[0].command.clone().unwrap())
+    }
+
+    #[test]
+    fn a_plain_registry_is_likely() {
+        let finding = stuck(IMAGE, "ErrImagePull", &text(PLAIN)).judge();
+        assert_eq!(finding.cause, CauseId::HttpHttpsMismatch);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.summary.contains("speaks plain HTTP"));
+        assert!(finding.next.iter().any(|next| next.command.as_deref()
+            == Some("curl -v --max-time 15 http://registry.example.com:5000/v2/")));
+    }
+
+    #[test]
+    fn each_runtime_has_its_file_and_content() {
+        let (file, command_) = command("containerd://2.4.2");
+        assert_eq!(
+            file,
+            "/etc/containerd/certs.d/registry.example.com:5000/hosts.toml"
+        );
+        assert!(command_.contains("server = \"http://registry.example.com:5000\""));
+        assert!(command_.contains("[host.\"http://registry.example.com:5000\"]"));
+        let (file, command_) = command("cri-o://1.33.1");
+        assert_eq!(
+            file,
+            "/etc/containers/registries.conf.d/registry.example.com_5000.conf"
+        );
+        assert!(command_.contains("insecure = true"));
+        let (file, _) = command("docker://27.1.0");
+        assert_eq!(file, "/etc/docker/daemon.json");
+    }
+
+    #[test]
+    fn the_other_way_round_goes_back_to_https() {
+        let end = "net/http: HTTP/1.x transport connection broken: malformed HTTP response \"\\x15\\x03\\x01\\x00\\x02\\x02\"";
+        let finding = stuck(
+            IMAGE,
+            "ErrImagePull",
+            &text(end).replace("https://", "http://"),
+        )
+        .node(node())
+        .judge();
+        assert_eq!(finding.cause, CauseId::HttpHttpsMismatch);
+        assert!(finding.summary.contains("asks it by plain HTTP"));
+        assert!(
+            finding.remedies[0]
+                .command
+                .as_deref()
+                .is_some_and(|command| command.contains("https://registry.example.com:5000"))
+        );
+    }
+
+    #[test]
+    fn what_speaks_neither_is_possible_only() {
+        let end = "tls: first record does not look like a TLS handshake";
+        let finding = stuck(IMAGE, "ErrImagePull", &text(end)).judge();
+        assert_eq!(finding.cause, CauseId::HttpHttpsMismatch);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.rivals[0].cause, CauseId::TlsOther);
+    }
+
+    #[test]
+    fn an_untrusted_certificate_is_no_reason_to_turn_tls_off() {
+        let end =
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority";
+        let finding = stuck(IMAGE, "ErrImagePull", &text(end)).judge();
+        assert_eq!(finding.cause, CauseId::TlsUnknownAuthority);
+        assert!(
+            finding
+                .remedies
+                .iter()
+                .all(|remedy| remedy.id != "set-scheme")
+        );
+    }
+}

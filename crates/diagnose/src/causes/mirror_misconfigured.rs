@@ -1,0 +1,275 @@
+//! `mirror-misconfigured`.
+
+use pulldoctor_messages::{Fault, Layer};
+use pulldoctor_model::{CauseId, Confidence, Finding, Question};
+
+use super::{
+    network::{Route, route, subject, unreachable, with_places},
+    runtime_files::with_mirror_file,
+};
+use crate::{
+    case::Case,
+    cause::{Raised, Role, cause},
+    finding::FindingExt,
+};
+
+cause! {
+    /// # mirror-misconfigured
+    ///
+    /// ## What it means
+    ///
+    /// The node's configuration names another host in the registry's place, and that host fails,
+    /// or the configuration names none that can serve.
+    ///
+    /// ## How we know
+    ///
+    /// - The host in the error is not the image's, and the request carries `?ns=REGISTRY`:
+    ///   containerd asked a mirror of `hosts.toml`.
+    /// - CRI-O lists what its mirrors said: `(Mirrors also failed: […])`.
+    /// - Docker's `registry-mirrors` and CRI-O do not mark the request: *possible* there.
+    /// - `no resolve hosts`: no host of `hosts.toml` may resolve.
+    ///
+    /// With several hosts only one error is shown. containerd 1.x shows the first that is no
+    /// `404`, so a dead mirror hides what the registry itself answered.
+    ///
+    /// ## What to do
+    ///
+    /// - Look at the file on the node: `/etc/containerd/certs.d/REGISTRY/hosts.toml` (or
+    ///   `_default`), `registries.conf`, `daemon.json`, for K3s and RKE2 `registries.yaml`.
+    /// - Mend the mirror, or take it out of the file. `hosts.toml` is read anew for each pull.
+    ///
+    /// ## What it is not
+    ///
+    /// - A mirror that is reached and refuses is named by what it answers; the mirror then stands
+    ///   beside it.
+    /// - A host that the registry itself sends the node to is `blob-host-unreachable`.
+    ///
+    /// ## Sources
+    ///
+    /// - containerd `docs/hosts.md`, `core/remotes/docker/resolver.go` 1.7 and 2.3.
+    /// - containers-registries.conf(5); `dockerd` `registry-mirrors`.
+    MirrorMisconfigured
+    generals: [
+        RegistryUnreachableDns,
+        RegistryUnreachableRefused,
+        RegistryUnreachableTimeout,
+        RegistryUnreachableRoute,
+    ],
+}
+
+fn questions(case: &Case<'_>) -> Vec<Question> {
+    let raised = *case.pull_fault() == Fault::NoEndpoint
+        || !matches!(
+            route(case),
+            Route::Registry | Route::Redirect | Route::Token | Route::Blob
+        );
+    if raised {
+        case.node_question().into_iter().collect()
+    } else {
+        Vec::new()
+    }
+}
+
+fn judge(case: &Case<'_>) -> Option<Raised> {
+    if *case.fault() == Fault::NoEndpoint {
+        let finding = finding(
+            case,
+            Confidence::Likely,
+            format!(
+                "the node's configuration names no host that may serve `{}`",
+                case.registry()
+            ),
+        );
+        return Some(finding.into());
+    }
+    let registry = case.registry();
+    let down = unreachable(case.fault());
+    match (route(case), down) {
+        (Route::Mirror, Some((how, _))) => {
+            let finding = finding(case, Confidence::Likely, format!("{} {how}", subject(case)))
+                .note(
+                    "behind it",
+                    format!(
+                        "the runtime shows one host's error only: what `{registry}` itself \
+                         answered, if it was asked, is not told"
+                    ),
+                );
+            Some(finding.into())
+        }
+        (Route::StandIn, Some((how, plain))) => {
+            let finding = finding(
+                case,
+                Confidence::Possible,
+                format!("{} {how}", subject(case)),
+            )
+            .rival(
+                plain,
+                format!("`{registry}` itself may have sent the node there"),
+                "the runtime's configuration on the node",
+            );
+            Some(finding.into())
+        }
+        (Route::BorrowedToken, Some((how, plain))) => {
+            let host = case.failed_host();
+            let finding = finding(
+                case,
+                Confidence::Possible,
+                format!(
+                    "`{registry}` sends the node to Docker Hub's `{host}` for tokens, which {how}"
+                ),
+            )
+            .rival(
+                CauseId::BlobHostUnreachable,
+                format!("`{registry}` may mean to, and the node ought to reach `{host}`"),
+                "a request to that host from the node",
+            )
+            .rival(
+                plain,
+                "the node's network may be at fault for every host",
+                "a request to the registry from the node",
+            );
+            Some(finding.into())
+        }
+        // A mirror that was reached: what it said is the cause, that it is one stands beside it.
+        (Route::Mirror | Route::StandIn, None) => Some(beside(finding(
+            case,
+            Confidence::Possible,
+            format!(
+                "`{}` is asked in place of `{registry}` by the node's configuration",
+                case.failed_host()
+            ),
+        ))),
+        _ if case.reading().layers.contains(&Layer::MirrorsFailed) => {
+            let mirrors = mirrors(case);
+            Some(beside(finding(
+                case,
+                Confidence::Possible,
+                if mirrors.is_empty() {
+                    format!("the node's mirrors of `{registry}` failed too")
+                } else {
+                    format!("the node's mirrors of `{registry}` failed too: {mirrors}")
+                },
+            )))
+        }
+        _ => None,
+    }
+}
+
+fn beside(finding: Finding) -> Raised {
+    Raised {
+        finding,
+        role: Role::Contributes,
+    }
+}
+
+/// The hosts of the mirrors that CRI-O lists.
+fn mirrors(case: &Case<'_>) -> String {
+    let mut hosts: Vec<String> = Vec::new();
+    for attempt in &case.reading().attempts {
+        let host = attempt
+            .url
+            .as_ref()
+            .map(|url| url.host.clone())
+            .or_else(|| attempt.registry.clone());
+        if let Some(host) = host
+            && !hosts.contains(&host)
+            && hosts.len() < 4
+        {
+            hosts.push(host);
+        }
+    }
+    hosts
+        .iter()
+        .map(|host| format!("`{host}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn finding(case: &Case<'_>, confidence: Confidence, summary: String) -> Finding {
+    let finding = case.finding(
+        CauseId::MirrorMisconfigured,
+        confidence,
+        case.node_object(),
+        summary,
+    );
+    with_mirror_file(with_places(finding, case), case).open(case.node_view_question())
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Confidence, ObjectKind};
+
+    use crate::fixture::{node, stuck};
+
+    const IMAGE: &str = "docker.io/library/redis:7";
+
+    fn through_mirror(end: &str) -> String {
+        format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: failed to do request: Head \"https://mirror.example.com/v2/library/redis/manifests/7?ns=docker.io\": {end}"
+        )
+    }
+
+    #[test]
+    fn a_dead_mirror_is_the_nodes_configuration() {
+        let text = through_mirror("dial tcp 10.9.0.4:443: connect: connection refused");
+        let finding = stuck(IMAGE, "ErrImagePull", &text).node(node()).judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert_eq!(finding.object.kind, ObjectKind::Node);
+        assert!(finding.summary.contains("mirror.example.com"));
+        assert!(
+            finding.notes.iter().any(|(word, text)| word == "file"
+                && text == "/etc/containerd/certs.d/docker.io/hosts.toml")
+        );
+    }
+
+    #[test]
+    fn a_mirror_that_is_not_trusted_is_a_matter_of_trust() {
+        let text = through_mirror(
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        );
+        let finding = stuck(IMAGE, "ErrImagePull", &text).judge();
+        assert_eq!(finding.cause, CauseId::TlsUnknownAuthority);
+        assert_eq!(finding.object.name, "mirror.example.com");
+        assert!(
+            finding
+                .also
+                .iter()
+                .any(|also| also.cause == CauseId::MirrorMisconfigured)
+        );
+    }
+
+    #[test]
+    fn the_registry_itself_is_no_mirror() {
+        let text = through_mirror("dial tcp 10.9.0.4:443: connect: connection refused").replace(
+            "https://mirror.example.com/v2/library/redis/manifests/7?ns=docker.io",
+            "https://registry-1.docker.io/v2/library/redis/manifests/7",
+        );
+        assert_eq!(
+            stuck(IMAGE, "ErrImagePull", &text).cause(),
+            CauseId::RegistryUnreachableRefused
+        );
+    }
+
+    #[test]
+    fn a_borrowed_token_host_is_possible_only() {
+        let image = "hub.example.com/redis:7";
+        let text = "failed to pull and unpack image \"hub.example.com/redis:7\": failed to resolve reference \"hub.example.com/redis:7\": failed to authorize: failed to fetch anonymous token: Get \"https://auth.docker.io/token?scope=repository%3Aredis%3Apull&service=registry.docker.io\": dial tcp 10.9.0.4:443: connect: connection refused";
+        let finding = stuck(image, "ErrImagePull", text).judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert!(
+            finding
+                .rivals
+                .iter()
+                .any(|rival| rival.cause == CauseId::BlobHostUnreachable)
+        );
+    }
+
+    #[test]
+    fn no_host_that_may_resolve() {
+        let text = "rpc error: code = NotFound desc = failed to pull and unpack image \"docker.io/library/redis:7\": failed to resolve image: no resolve hosts: not found";
+        let finding = stuck(IMAGE, "ErrImagePull", text).judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+    }
+}

@@ -1,0 +1,205 @@
+//! What the network and TLS causes share: whose host failed, in which words, and who else sees it.
+
+use pulldoctor_messages::{Fault, HostRole, Runtime};
+use pulldoctor_model::{CauseId, Finding};
+
+use super::runtime_files::runtime;
+use crate::{case::Case, finding::FindingExt, places::Places};
+
+/// What the host of the failed request is to the image's registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// The registry itself (known pairs such as `docker.io` and `registry-1.docker.io` included).
+    Registry,
+    /// The registry sent the node there for the manifest.
+    Redirect,
+    /// It issues the registry's tokens.
+    Token,
+    /// The registry names Docker Hub's token service as its own: it passes the Hub's challenge on.
+    BorrowedToken,
+    /// It serves the registry's layers.
+    Blob,
+    /// The node's configuration names it in the registry's place (containerd's `?ns=`).
+    Mirror,
+    /// Probably a mirror: only Docker and CRI-O do not mark requests to one.
+    StandIn,
+}
+
+/// Registries that answer a request for a manifest by sending the client elsewhere
+/// (pull-facts 6.5).
+const REDIRECTING: &[&str] = &["registry.k8s.io", "k8s.gcr.io", "mcr.microsoft.com"];
+
+/// What the host of the failed request is to the image's registry.
+pub(crate) fn route(case: &Case<'_>) -> Route {
+    let Some(foreign) = &case.reading().foreign_host else {
+        return Route::Registry;
+    };
+    let registry = case.registry();
+    match foreign.role {
+        HostRole::Mirror => Route::Mirror,
+        HostRole::Token if foreign.host == "auth.docker.io" && registry != "docker.io" => {
+            Route::BorrowedToken
+        }
+        HostRole::Token => Route::Token,
+        HostRole::Blob => Route::Blob,
+        HostRole::Redirect
+            if !REDIRECTING.contains(&registry.as_str())
+                && matches!(runtime(case), Some(Runtime::Docker | Runtime::CriO)) =>
+        {
+            Route::StandIn
+        }
+        HostRole::Redirect => Route::Redirect,
+        HostRole::Proxy => Route::Registry,
+    }
+}
+
+/// Whether a network fault on this way is the registry's own: no mirror's, no token or blob
+/// host's, which are causes of their own.
+pub(crate) fn is_own(route: Route) -> bool {
+    matches!(route, Route::Registry | Route::Redirect)
+}
+
+/// What a host does that cannot be reached, and the plain cause of it. None where the fault is
+/// not about reaching a host.
+pub(crate) fn unreachable(fault: &Fault) -> Option<(&'static str, CauseId)> {
+    Some(match fault {
+        Fault::Dns { .. } => ("does not resolve", CauseId::RegistryUnreachableDns),
+        Fault::Refused => ("refuses connections", CauseId::RegistryUnreachableRefused),
+        Fault::DialTimeout => (
+            "does not answer the node's attempt to connect",
+            CauseId::RegistryUnreachableTimeout,
+        ),
+        Fault::HeaderTimeout => (
+            "takes the node's connection and then does not answer in time",
+            CauseId::RegistryUnreachableTimeout,
+        ),
+        Fault::TlsHandshakeTimeout => (
+            "takes the node's connection and then does not answer the TLS handshake",
+            CauseId::RegistryUnreachableTimeout,
+        ),
+        Fault::NoRoute => (
+            "cannot be reached from the node: no route to it, or a firewall forbids it",
+            CauseId::RegistryUnreachableRoute,
+        ),
+        Fault::NetworkUnreachable => (
+            "cannot be reached from the node: it has no network that leads there",
+            CauseId::RegistryUnreachableRoute,
+        ),
+        _ => return None,
+    })
+}
+
+/// The host that failed, with the address that was dialled, as the subject of a sentence.
+pub(crate) fn subject(case: &Case<'_>) -> String {
+    let host = case.failed_host();
+    let registry = case.registry();
+    let address = case
+        .reading()
+        .facts
+        .dial_address
+        .as_deref()
+        .filter(|address| !address.contains(&host) && !host.contains(*address))
+        .map(|address| format!(" ({address})"))
+        .unwrap_or_default();
+    match route(case) {
+        Route::Registry => format!("`{host}`{address}"),
+        Route::Redirect => format!("`{host}`{address}, where `{registry}` sends the node,"),
+        Route::Token | Route::BorrowedToken => {
+            format!("`{host}`{address}, which issues the tokens of `{registry}`,")
+        }
+        Route::Blob => format!("`{host}`{address}, which serves the layers of `{registry}`,"),
+        Route::Mirror => format!("`{host}`{address}, the node's mirror of `{registry}`,"),
+        Route::StandIn => {
+            format!("`{host}`{address}, which the node asks in place of `{registry}`,")
+        }
+    }
+}
+
+/// Adds who else reaches, or fails to reach, the registry.
+pub(crate) fn with_places(finding: Finding, case: &Case<'_>) -> Finding {
+    let Some(places) = Places::of_registry(case) else {
+        return finding;
+    };
+    let list = |nodes: &std::collections::BTreeSet<String>| {
+        nodes
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let here = case.symptom.node.as_deref().unwrap_or_default();
+    let answer = if places.only_this_node(case) {
+        format!("yes, on {}: the fault is this node's", list(&places.recent))
+    } else if places.failing.len() > 1 && places.recent.is_empty() {
+        format!(
+            "none started since; containers wait on {}",
+            list(&places.failing)
+        )
+    } else if places.pulled.contains(here) && places.recent.is_empty() {
+        format!("on {here} too, but none started since")
+    } else {
+        return finding;
+    };
+    finding.seen(case.registry_elsewhere().answered(), answer)
+}
+
+/// The port that a host is asked on.
+pub(crate) fn port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((_, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => port,
+        _ => "443",
+    }
+}
+
+/// The host without its port and without the brackets of an IPv6 address.
+pub(crate) fn bare(host: &str) -> &str {
+    let bare = match host.rsplit_once(':') {
+        Some((bare, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => bare,
+        _ => host,
+    };
+    bare.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// The command that asks a host from the node: it shows each step and the answer.
+pub(crate) fn curl(host: &str) -> String {
+    let host = if host == "docker.io" {
+        "registry-1.docker.io"
+    } else {
+        host
+    };
+    format!(
+        "curl -v --max-time 15 {}",
+        super::support::quote(&format!("https://{host}/v2/"))
+    )
+}
+
+/// The command that shows the certificates that a host sends.
+pub(crate) fn show_chain(host: &str) -> String {
+    let host = if host == "docker.io" {
+        "registry-1.docker.io"
+    } else {
+        host
+    };
+    format!(
+        "openssl s_client -connect {} -servername {} -showcerts </dev/null",
+        super::support::quote(&format!("{}:{}", bare(host), port(host))),
+        super::support::quote(bare(host)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_ports() {
+        assert_eq!(port("r.example:5000"), "5000");
+        assert_eq!(port("r.example"), "443");
+        assert_eq!(bare("r.example:5000"), "r.example");
+        assert_eq!(bare("[fd00::1]:5000"), "fd00::1");
+        assert_eq!(
+            show_chain("r.example:5000"),
+            "openssl s_client -connect r.example:5000 -servername r.example -showcerts </dev/null"
+        );
+    }
+}

@@ -1,0 +1,239 @@
+//! `tls-name-mismatch`.
+
+use pulldoctor_messages::Fault;
+use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question};
+
+use super::{
+    network::{bare, show_chain, subject, with_places},
+    support::with_set_image,
+};
+use crate::{
+    case::Case,
+    cause::{Raised, cause},
+    finding::FindingExt,
+    places::network_object,
+};
+
+cause! {
+    /// # tls-name-mismatch
+    ///
+    /// ## What it means
+    ///
+    /// The host shows a certificate that is good for other names, not for the one it was asked
+    /// by. Either the registry has another name, or someone else answers at its address.
+    ///
+    /// ## How we know
+    ///
+    /// - `x509: certificate is valid for A, B, not HOST` lists the names that it has.
+    /// - `cannot validate certificate for IP because it doesn't contain any IP SANs`: the host is
+    ///   asked by its address, and the certificate names none.
+    /// - `certificate is not valid for any names`: it has no subject alternative names at all.
+    ///
+    /// ## What to do
+    ///
+    /// - Name the registry in the image as the certificate does, if that name is the same server.
+    /// - Or issue the certificate for the name (or the address) that images use.
+    /// - A default certificate (`ingress.local`) says that an ingress controller answers which
+    ///   does not know the host.
+    ///
+    /// ## What it is not
+    ///
+    /// - `certificate relies on legacy Common Name field` is `tls-other`.
+    ///
+    /// ## Sources
+    ///
+    /// - Go `crypto/x509/verify.go` (`HostnameError`).
+    TlsNameMismatch
+}
+
+fn questions(case: &Case<'_>) -> Vec<Question> {
+    match case.pull_fault() {
+        Fault::NameMismatch => vec![
+            case.registry_elsewhere_question(),
+            Question::RegistriesInUse,
+        ],
+        _ => Vec::new(),
+    }
+}
+
+fn judge(case: &Case<'_>) -> Option<Raised> {
+    if *case.fault() != Fault::NameMismatch {
+        return None;
+    }
+    let facts = &case.reading().facts;
+    let host = case.failed_host();
+    let wanted = facts
+        .wanted_name
+        .clone()
+        .unwrap_or_else(|| bare(&host).to_owned());
+    let is_address = wanted.parse::<std::net::IpAddr>().is_ok();
+    let subject = subject(case);
+    let subject = subject.trim_end_matches(',');
+    let summary = if !facts.valid_for.is_empty() {
+        let shown: Vec<String> = facts
+            .valid_for
+            .iter()
+            .take(3)
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let more = facts.valid_for.len().saturating_sub(shown.len());
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        format!(
+            "the certificate of {subject} is for {}{more}, not for `{wanted}`",
+            shown.join(", ")
+        )
+    } else if is_address {
+        format!("the certificate of {subject} does not name the address `{wanted}`")
+    } else {
+        format!("the certificate of {subject} does not name `{wanted}`")
+    };
+    let mut finding = case.finding(
+        CauseId::TlsNameMismatch,
+        Confidence::Likely,
+        network_object(case),
+        summary,
+    );
+    if facts
+        .valid_for
+        .iter()
+        .any(|name| name == "ingress.local" || name.ends_with(".traefik.default"))
+    {
+        finding = finding.note(
+            "who answers",
+            "an ingress controller, with the default certificate that it shows for hosts it does \
+             not know",
+        );
+    }
+    finding = with_other_name(finding, case, &facts.valid_for);
+    Some(
+        with_places(finding, case)
+            .open(case.node_view_question())
+            .next(
+                "which names does the certificate have that the host sends?",
+                Some(format!(
+                    "{} | openssl x509 -noout -ext subjectAltName",
+                    show_chain(&host)
+                )),
+            )
+            .remedy(
+                "issue-for-name",
+                Applicability::Advice,
+                format!("on the server: issue the certificate for `{wanted}`"),
+                None,
+            )
+            .into(),
+    )
+}
+
+/// Offers a name of the certificate under which other pods pull already.
+fn with_other_name(finding: Finding, case: &Case<'_>, names: &[String]) -> Finding {
+    let (Some(image), None) = (&case.image, &case.reading().foreign_host) else {
+        return finding;
+    };
+    let (Some(span), Some(registries)) = (image.spans().registry, case.registries_in_use().seen())
+    else {
+        return finding;
+    };
+    let Some(other) = registries.iter().find(|registry| {
+        registry.usage.pulled > 0 && names.iter().any(|name| name == bare(&registry.host))
+    }) else {
+        return finding.caret(span, "not a name of the certificate");
+    };
+    let right = format!("{}{}", other.host, &image.as_written()[span.end..]);
+    let finding = finding
+        .caret(span, format!("the certificate says `{}`", other.host))
+        .seen(
+            case.registries_in_use().answered(),
+            format!(
+                "other pods pull from `{}`, which the certificate names",
+                other.host
+            ),
+        );
+    with_set_image(
+        finding,
+        case,
+        "set-host",
+        format!("use `{right}`, if it is the same registry"),
+        &right,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{Answer, CauseId, Confidence, Question, RegistryUse, Usage};
+
+    use crate::fixture::stuck;
+
+    const IMAGE: &str = "registry.example.com/shop/api:1";
+
+    fn text(end: &str) -> String {
+        format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": tls: failed to verify certificate: x509: {end}"
+        )
+    }
+
+    #[test]
+    fn both_names_are_told() {
+        let end = "certificate is valid for hub.example.com, *.apps.example.com, not registry.example.com";
+        let finding = stuck(IMAGE, "ErrImagePull", &text(end)).judge();
+        assert_eq!(finding.cause, CauseId::TlsNameMismatch);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.summary.contains("`hub.example.com`"));
+        assert!(finding.summary.contains("not for `registry.example.com`"));
+        assert!(
+            finding
+                .remedies
+                .iter()
+                .all(|remedy| remedy.id != "set-host")
+        );
+    }
+
+    #[test]
+    fn a_name_that_others_pull_from_is_offered() {
+        let end = "certificate is valid for hub.example.com, not registry.example.com";
+        let used = |host: &str| RegistryUse {
+            host: host.to_owned(),
+            usage: Usage {
+                pulled: 2,
+                waiting: 0,
+            },
+        };
+        let finding = stuck(IMAGE, "ErrImagePull", &text(end))
+            .answer(
+                Question::RegistriesInUse,
+                Answer::Registries(vec![used("quay.io"), used("hub.example.com")]),
+            )
+            .judge();
+        let remedy = finding
+            .remedies
+            .iter()
+            .find(|remedy| remedy.id == "set-host")
+            .unwrap();
+        assert_eq!(
+            remedy.command.as_deref(),
+            Some("kubectl set image deployment/api api=hub.example.com/shop/api:1 -n shop")
+        );
+    }
+
+    #[test]
+    fn an_address_without_ip_sans() {
+        let image = "10.9.0.4:5000/shop/api:1";
+        let text = "failed to pull and unpack image \"10.9.0.4:5000/shop/api:1\": failed to resolve image: failed to do request: Head \"https://10.9.0.4:5000/v2/shop/api/manifests/1\": tls: failed to verify certificate: x509: cannot validate certificate for 10.9.0.4 because it doesn't contain any IP SANs";
+        let finding = stuck(image, "ErrImagePull", text).judge();
+        assert_eq!(finding.cause, CauseId::TlsNameMismatch);
+        assert!(finding.summary.contains("the address `10.9.0.4`"));
+    }
+
+    #[test]
+    fn a_legacy_common_name_is_another_fault() {
+        let end = "certificate relies on legacy Common Name field, use SANs instead";
+        assert_eq!(
+            stuck(IMAGE, "ErrImagePull", &text(end)).cause(),
+            CauseId::TlsOther
+        );
+    }
+}
