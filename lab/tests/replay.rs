@@ -1,7 +1,5 @@
 //! Every recorded case, replayed through the pure engine: no cluster, no network.
 
-#![expect(missing_docs, reason = "an integration test")]
-
 use std::{fs, path::Path};
 
 use pulldoctor_lab::{

@@ -1,5 +1,7 @@
 //! The texts that tell why a symptom's pull failed, and which of them is judged.
 
+use std::cmp::Reverse;
+
 use pulldoctor_messages::{Fault, Reading, read};
 use pulldoctor_model::{ContainerKind, Event, Symptom, Timestamp};
 
@@ -62,7 +64,7 @@ pub(crate) fn collect(symptom: &Symptom, events: &[Event]) -> Vec<Told> {
             .filter(|event| is_about(event, symptom))
             .map(|event| Told::new(&event.message, event.last.or(event.first)))
             .collect();
-        from_events.sort_by(|a, b| b.at.cmp(&a.at));
+        from_events.sort_by_key(|text| Reverse(text.at));
         told.extend(from_events);
         // A text with a cause comes before one without; otherwise the order stays.
         told.sort_by_key(|text| !text.has_cause());
@@ -92,8 +94,7 @@ fn is_about(event: &Event, symptom: &Symptom) -> bool {
     let names_container = match (&event.field_path, symptom.event_field_path()) {
         (Some(path), Some(wanted)) => *path == wanted,
         // Pulls of image volumes are filed under the bare pod; they name the image.
-        (None, None) => event.message.contains(&symptom.image),
-        (None, Some(_)) => event.message.contains(&symptom.image),
+        (None, _) => event.message.contains(&symptom.image),
         (Some(path), None) => path.is_empty() && event.message.contains(&symptom.image),
     };
     reason_fits && names_container

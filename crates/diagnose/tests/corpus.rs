@@ -4,8 +4,6 @@
 //! the text supports equally well (`also_accept`). Two bars: at least 98 % right, and no wrong
 //! answer that claims to be more than possible.
 
-#![expect(missing_docs, reason = "an integration test")]
-
 use pulldoctor_diagnose::read_text;
 use pulldoctor_model::{CauseId, Confidence};
 use serde::Deserialize;
@@ -25,16 +23,25 @@ fn label(text: &str) -> CauseId {
 #[test]
 fn corpus_is_read_rightly() {
     let text = include_str!("../../messages/tests/corpus/train.jsonl");
-    let lines: Vec<Line> =
-        text.lines().map(|line| serde_json::from_str(line).expect("a corpus line")).collect();
-    assert!(lines.len() >= 138, "the corpus has shrunk to {} lines", lines.len());
+    let lines: Vec<Line> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a corpus line"))
+        .collect();
+    assert!(
+        lines.len() >= 138,
+        "the corpus has shrunk to {} lines",
+        lines.len()
+    );
     let mut wrong = Vec::new();
     let mut overclaimed = Vec::new();
     let mut strict = 0;
     for line in &lines {
         let verdict = read_text(&line.message);
         let right = label(&line.cause) == verdict.cause
-            || line.also_accept.iter().any(|other| label(other) == verdict.cause);
+            || line
+                .also_accept
+                .iter()
+                .any(|other| label(other) == verdict.cause);
         strict += usize::from(label(&line.cause) == verdict.cause);
         if right {
             continue;
@@ -52,7 +59,19 @@ fn corpus_is_read_rightly() {
         }
         wrong.push(row);
     }
-    println!("corpus: {} of {} right, {strict} to the letter", lines.len() - wrong.len(), lines.len());
-    assert!(overclaimed.is_empty(), "claimed too much:\n{}", overclaimed.join("\n"));
-    assert!(wrong.len() * 50 <= lines.len(), "wrong:\n{}", wrong.join("\n"));
+    println!(
+        "corpus: {} of {} right, {strict} to the letter",
+        lines.len() - wrong.len(),
+        lines.len()
+    );
+    assert!(
+        overclaimed.is_empty(),
+        "claimed too much:\n{}",
+        overclaimed.join("\n")
+    );
+    assert!(
+        wrong.len() * 50 <= lines.len(),
+        "wrong:\n{}",
+        wrong.join("\n")
+    );
 }
