@@ -1,1 +1,33 @@
-//! placeholder
+//! The Kubernetes side of pulldoctor: finds the containers that wait for an image and answers
+//! the engine's questions, from a live cluster ([`Cluster`]) or from files ([`Bundle`]).
+//!
+//! [`Cluster::connect`] reads the kubeconfig, [`Cluster::scan`] lists the pods page by page and
+//! hands over the symptoms of each, [`Cluster::answer`] fills in answers or the gaps that stand
+//! in their place. Which containers count as stuck is decided by pure functions over slim rows
+//! of pods and events, the same for both sources.
+//!
+//! Nothing here judges, and no secret's content leaves the function that reads it.
+
+mod answers;
+mod api;
+mod connect;
+mod error;
+mod events;
+mod gaps;
+mod index;
+mod kubeconfig;
+mod owners;
+mod path;
+mod rbac;
+mod resolve;
+mod scan;
+mod scope;
+mod slim;
+mod suspects;
+mod symptoms;
+mod timing;
+
+pub use connect::{Cluster, ConnectOptions};
+pub use error::{ApiError, ConnectError, ScanError};
+pub use scan::{Page, Scan, ScanProgress};
+pub use scope::{Namespaces, Scope, Target, TargetError, TargetKind};

@@ -1,0 +1,333 @@
+//! Answers the engine's questions from the API, or says which gap stands in their place.
+
+mod filesystems;
+mod node;
+mod owner;
+mod secret;
+mod service_account;
+
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use futures::{StreamExt as _, stream};
+use pulldoctor_model::{Answer, Answered, Event, Evidence, Gap, GapReason, Question, Vantage};
+
+use crate::{
+    connect::Cluster,
+    error::ApiError,
+    events::{self, PodRef, SIDE_BY_SIDE},
+    gaps::add_gap,
+    rbac, timing,
+};
+
+/// How long one answer may take, retries included.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What came of a question.
+pub(crate) struct Outcome {
+    /// The answer, or the gap in its place; none where this side cannot answer such questions.
+    settled: Option<Result<Answer, Gap>>,
+    /// What is missing besides, and leaves no question open.
+    besides: Vec<Gap>,
+}
+
+impl Outcome {
+    fn answer(answer: Answer) -> Self {
+        Self {
+            settled: Some(Ok(answer)),
+            besides: Vec::new(),
+        }
+    }
+
+    fn gap(gap: Gap) -> Self {
+        Self {
+            settled: Some(Err(gap)),
+            besides: Vec::new(),
+        }
+    }
+
+    fn leave() -> Self {
+        Self {
+            settled: None,
+            besides: Vec::new(),
+        }
+    }
+}
+
+/// What is wanted from the API, as the texts and rules of gaps need it.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// The gap's text.
+    pub(crate) what: String,
+    /// API group, resource and verbs of the rule that would allow it; none where no rule may
+    /// be asked for.
+    pub(crate) rule: Option<(&'static str, &'static str, &'static [&'static str])>,
+}
+
+impl Wanted {
+    /// The gap where the API refused or failed.
+    pub(crate) fn gap(&self, why: GapReason, questions: Vec<Question>) -> Gap {
+        let rule = self.rule.filter(|_| why == GapReason::Forbidden);
+        Gap {
+            what: self.what.clone(),
+            why,
+            grant: rule.map(|(group, resource, verbs)| rbac::rule(group, resource, verbs)),
+            questions,
+            hides_pods: false,
+        }
+    }
+}
+
+impl Cluster {
+    /// Answers questions, several at a time and each within a time limit, and fills `since`,
+    /// `nextRetry` and `field` of the symptoms where an answer tells them better.
+    ///
+    /// Questions that are settled already are passed over; those that only a registry, a keyring
+    /// or a node can answer are left as they are.
+    pub async fn answer(&self, questions: &[Question], evidence: &mut Evidence) {
+        let mut asked = HashSet::new();
+        let open: Vec<&Question> = questions
+            .iter()
+            .filter(|question| asked.insert(*question))
+            .filter(|question| {
+                evidence.answer(question).is_none() && evidence.gap(question).is_none()
+            })
+            .collect();
+        let pods: Vec<PodRef> = open.iter().filter_map(|question| pod(question)).collect();
+        let found = events::of_pods(self.api(), &pods).await;
+
+        let is_lost = AtomicBool::new(false);
+        let siblings = secret::Siblings::default();
+        let mut outcomes: Vec<(usize, Outcome)> = stream::iter(open.iter().enumerate())
+            .map(|(at, question)| {
+                let (is_lost, siblings, found) = (&is_lost, &siblings, &found);
+                async move {
+                    let outcome = match pod(question) {
+                        Some(pod) => events_outcome(question, &pod, found),
+                        None => self.outcome(question, siblings, is_lost).await,
+                    };
+                    (at, outcome)
+                }
+            })
+            .buffer_unordered(SIDE_BY_SIDE)
+            .collect()
+            .await;
+        outcomes.sort_by_key(|(at, _)| *at);
+
+        for (at, outcome) in outcomes {
+            let question = open[at].clone();
+            match outcome.settled {
+                Some(Ok(answer)) => {
+                    refine(evidence, &question, &answer);
+                    evidence.answers.push(Answered {
+                        question,
+                        from: Vantage::Api,
+                        // The same state has to give the same bytes, so no time is told.
+                        took_ms: None,
+                        answer,
+                    });
+                }
+                Some(Err(gap)) => add_gap(evidence, gap),
+                None => {}
+            }
+            for gap in outcome.besides {
+                add_gap(evidence, gap);
+            }
+        }
+    }
+
+    async fn outcome(
+        &self,
+        question: &Question,
+        siblings: &secret::Siblings,
+        is_lost: &AtomicBool,
+    ) -> Outcome {
+        match question {
+            Question::ImageElsewhere { image } => {
+                return Outcome::answer(Answer::Elsewhere(self.index().image(image)));
+            }
+            Question::RegistryElsewhere { registry } => {
+                return Outcome::answer(Answer::Elsewhere(self.index().registry(registry)));
+            }
+            Question::RegistriesInUse => {
+                return Outcome::answer(Answer::Registries(self.index().registries()));
+            }
+            _ => {}
+        }
+        let Some(wanted) = wanted(question) else {
+            return Outcome::leave();
+        };
+        let gap = |why| Outcome::gap(wanted.gap(why, vec![question.clone()]));
+        // A server that is gone is not asked again for every question.
+        if is_lost.load(Ordering::Relaxed) {
+            return gap(GapReason::Unreachable);
+        }
+        let asking = self.ask(question, siblings);
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Err(_) => gap(GapReason::Timeout),
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(ApiError::NotFound { .. })) => Outcome::answer(Answer::Absent),
+            Ok(Err(error)) => {
+                // Behind `nodes/proxy` it is the node that may be gone, not the server.
+                if error.is_total() && !matches!(question, Question::NodeFilesystems { .. }) {
+                    is_lost.store(true, Ordering::Relaxed);
+                }
+                tracing::debug!(%error, %question, "no answer");
+                gap(error.gap())
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        question: &Question,
+        siblings: &secret::Siblings,
+    ) -> Result<Outcome, ApiError> {
+        let api = self.api();
+        Ok(match question {
+            Question::Secret { namespace, name } => Outcome::answer(Answer::Secret(
+                secret::read(api, namespace, name, siblings).await?,
+            )),
+            Question::ServiceAccount { namespace, name } => Outcome::answer(
+                Answer::ServiceAccount(service_account::read(api, namespace, name).await?),
+            ),
+            Question::Node { name } => {
+                Outcome::answer(Answer::Node(Box::new(node::read(api, name).await?)))
+            }
+            Question::NodeFilesystems { name } => {
+                Outcome::answer(Answer::NodeFilesystems(filesystems::read(api, name).await?))
+            }
+            Question::NodeEvents { name } => {
+                Outcome::answer(Answer::Events(events::of_node(api, name).await?))
+            }
+            Question::Owner {
+                namespace,
+                owner,
+                container,
+            } => {
+                let (facts, besides) = owner::read(api, namespace, owner, container).await?;
+                Outcome {
+                    settled: Some(Ok(Answer::Owner(facts))),
+                    besides,
+                }
+            }
+            _ => Outcome::leave(),
+        })
+    }
+}
+
+fn pod(question: &Question) -> Option<PodRef> {
+    match question {
+        Question::PodEvents {
+            namespace,
+            pod,
+            uid,
+        } => Some(PodRef {
+            namespace: namespace.clone(),
+            pod: pod.clone(),
+            uid: uid.clone(),
+        }),
+        _ => None,
+    }
+}
+
+fn events_outcome(question: &Question, pod: &PodRef, found: &events::Found) -> Outcome {
+    if let Some(events) = found.events.get(&pod.uid) {
+        return Outcome::answer(Answer::Events(events.clone()));
+    }
+    let why = found
+        .failed
+        .get(&pod.namespace)
+        .map_or(GapReason::Unreachable, ApiError::gap);
+    match wanted(question) {
+        Some(wanted) => Outcome::gap(wanted.gap(why, vec![question.clone()])),
+        None => Outcome::leave(),
+    }
+}
+
+/// What a question wants from the API; none for questions that others answer.
+pub(crate) fn wanted(question: &Question) -> Option<Wanted> {
+    let wanted = match question {
+        Question::PodEvents { namespace, .. } => Wanted {
+            what: format!("list events in {namespace}"),
+            rule: Some(("", "events", &["get", "list"])),
+        },
+        Question::Secret { namespace, .. } => Wanted {
+            what: format!("get secrets in {namespace}"),
+            rule: Some(("", "secrets", &["get"])),
+        },
+        Question::ServiceAccount { namespace, .. } => Wanted {
+            what: format!("get serviceaccounts in {namespace}"),
+            rule: Some(("", "serviceaccounts", &["get"])),
+        },
+        Question::Node { .. } => Wanted {
+            what: "get nodes".to_owned(),
+            rule: Some(("", "nodes", &["get"])),
+        },
+        // `nodes/proxy` reaches far more than statistics: it is never asked for.
+        Question::NodeFilesystems { name } => Wanted {
+            what: format!("read file system statistics of node {name}"),
+            rule: None,
+        },
+        Question::NodeEvents { .. } => Wanted {
+            what: "list events of nodes in default".to_owned(),
+            rule: Some(("", "events", &["get", "list"])),
+        },
+        Question::Owner {
+            namespace, owner, ..
+        } => {
+            let kind = owner.split('/').next().unwrap_or_default();
+            let (group, resource) =
+                owner::place(kind).map_or(("", "owners"), |place| (place.group, place.resource));
+            Wanted {
+                what: format!("get {resource} in {namespace}"),
+                rule: owner::place(kind).map(|_| (group, resource, &["get"] as &[_])),
+            }
+        }
+        _ => return None,
+    };
+    Some(wanted)
+}
+
+/// Fills the fields of symptoms that an answer tells better than the pod itself.
+pub(crate) fn refine(evidence: &mut Evidence, question: &Question, answer: &Answer) {
+    match (question, answer) {
+        (Question::PodEvents { uid, .. }, Answer::Events(events)) => {
+            refine_times(evidence, uid, events);
+        }
+        (
+            Question::Owner {
+                namespace,
+                owner,
+                container,
+            },
+            Answer::Owner(facts),
+        ) if facts.template_image.is_none() => {
+            // An injected container is in no template: then no field of the owner holds it.
+            for symptom in &mut evidence.symptoms {
+                if symptom.namespace == *namespace
+                    && symptom.owner.as_ref() == Some(owner)
+                    && symptom.container.as_ref() == Some(container)
+                {
+                    symptom.field = None;
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Fills `since` and `nextRetry` of a pod's symptoms from its events.
+pub(crate) fn refine_times(evidence: &mut Evidence, uid: &str, events: &[Event]) {
+    let observed = evidence.observed;
+    for symptom in evidence
+        .symptoms
+        .iter_mut()
+        .filter(|symptom| symptom.pod_uid == uid)
+    {
+        timing::refine(symptom, events, observed);
+    }
+}

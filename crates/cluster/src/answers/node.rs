@@ -1,0 +1,177 @@
+//! A node: platform, versions, conditions, images, and when it was last heard of.
+
+use jiff::Timestamp;
+use pulldoctor_model::{Condition, NodeFacts, NodeImage};
+use serde::Deserialize;
+
+use crate::{
+    api::{Api, Form},
+    error::ApiError,
+    path::ApiPath,
+    slim::{nullable, time},
+    symptoms::capped,
+};
+
+/// Reads a node and, where that is allowed, its lease: the status is renewed only every five
+/// minutes, the lease every ten seconds.
+pub(crate) async fn read(api: &Api, name: &str) -> Result<NodeFacts, ApiError> {
+    let path = ApiPath::core().segment("nodes").segment(name);
+    let lease = ApiPath::group("coordination.k8s.io", "v1")
+        .namespace(Some("kube-node-lease"))
+        .segment("leases")
+        .segment(name);
+    let (node, lease) = tokio::join!(
+        api.object::<NodeObject>(&path, Form::Full, "a node"),
+        api.object::<Lease>(&lease, Form::Full, "a lease"),
+    );
+    let mut facts = node?.facts();
+    let renewed = lease.ok().and_then(|lease| lease.spec.renew_time);
+    facts.heartbeat = facts.heartbeat.max(renewed);
+    Ok(facts)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Lease {
+    spec: LeaseSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct LeaseSpec {
+    #[serde(deserialize_with = "time")]
+    renew_time: Option<Timestamp>,
+}
+
+/// A node as the API has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NodeObject {
+    pub(crate) metadata: Metadata,
+    #[serde(deserialize_with = "nullable")]
+    spec: Spec,
+    #[serde(deserialize_with = "nullable")]
+    status: Status,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Metadata {
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Spec {
+    #[serde(deserialize_with = "nullable")]
+    unschedulable: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Status {
+    node_info: Info,
+    #[serde(deserialize_with = "nullable")]
+    conditions: Vec<RawCondition>,
+    #[serde(deserialize_with = "nullable")]
+    images: Vec<RawImage>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Info {
+    operating_system: String,
+    architecture: String,
+    kubelet_version: String,
+    container_runtime_version: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawCondition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    reason: String,
+    message: String,
+    #[serde(deserialize_with = "time")]
+    last_transition_time: Option<Timestamp>,
+    #[serde(deserialize_with = "time")]
+    last_heartbeat_time: Option<Timestamp>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawImage {
+    #[serde(deserialize_with = "nullable")]
+    names: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    size_bytes: u64,
+}
+
+impl NodeObject {
+    /// What is told of a node.
+    pub(crate) fn facts(self) -> NodeFacts {
+        let heartbeat = self
+            .status
+            .conditions
+            .iter()
+            .filter_map(|it| it.last_heartbeat_time)
+            .max();
+        let info = self.status.node_info;
+        NodeFacts {
+            os: info.operating_system,
+            arch: info.architecture,
+            kubelet: info.kubelet_version,
+            runtime: info.container_runtime_version,
+            conditions: self
+                .status
+                .conditions
+                .into_iter()
+                .map(|raw| Condition {
+                    kind: raw.kind,
+                    status: raw.status,
+                    reason: raw.reason,
+                    message: capped(&raw.message),
+                    since: raw.last_transition_time,
+                })
+                .collect(),
+            images: self
+                .status
+                .images
+                .into_iter()
+                .map(|raw| NodeImage {
+                    names: raw.names,
+                    size: raw.size_bytes,
+                })
+                .collect(),
+            heartbeat,
+            unschedulable: self.spec.unschedulable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_read() {
+        let node: NodeObject = serde_json::from_str(
+            r#"{"metadata":{"name":"n1"},"spec":{"unschedulable":true},"status":{
+                "nodeInfo":{"operatingSystem":"linux","architecture":"arm64",
+                 "kubeletVersion":"v1.37.2","containerRuntimeVersion":"containerd://2.4.2"},
+                "conditions":[{"type":"DiskPressure","status":"True","reason":"r","message":"m",
+                 "lastTransitionTime":"2026-01-01T00:00:00Z",
+                 "lastHeartbeatTime":"2026-01-01T00:05:00Z"}],
+                "images":[{"names":["a@sha256:1","a:1"],"sizeBytes":12},{"names":null}]}}"#,
+        )
+        .unwrap();
+        let facts = node.facts();
+        assert_eq!(facts.platform(), "linux/arm64");
+        assert_eq!(facts.conditions[0].kind, "DiskPressure");
+        assert_eq!(facts.images[0].size, 12);
+        assert_eq!(facts.heartbeat, "2026-01-01T00:05:00Z".parse().ok());
+        assert!(facts.unschedulable);
+    }
+}

@@ -1,0 +1,345 @@
+//! One request to the API server: timeouts, byte caps, bounded retries, errors by kind.
+//!
+//! kube's typed calls are not used: on an answer that does not parse they log the whole body,
+//! which may be a secret's.
+
+use std::time::{Duration, Instant};
+
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use jiff::Timestamp;
+use kube::client::Body;
+use pulldoctor_model::clean_line;
+use serde::de::DeserializeOwned;
+
+use crate::{error::ApiError, path::ApiPath};
+
+/// How long the API server may be silent, unless the person says otherwise.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How many bytes a single object may have; etcd's own limit is 1.5 MiB, a node with many
+/// images or a managed object comes close.
+const OBJECT_MOST: usize = 8 << 20;
+
+/// How many bytes of an error's body are read.
+const ERROR_MOST: usize = 64 << 10;
+
+/// How long a `Retry-After` is obeyed at most.
+const RETRY_AFTER_MOST: Duration = Duration::from_secs(10);
+
+/// The form in which an object is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The object itself.
+    Full,
+    /// Its metadata only: no content of a secret leaves the server.
+    Metadata,
+    /// As [`Form::Metadata`], for a list.
+    MetadataList,
+}
+
+impl Form {
+    fn accept(self) -> &'static str {
+        match self {
+            Self::Full => "application/json",
+            Self::Metadata => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+            Self::MetadataList => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+            }
+        }
+    }
+}
+
+/// A body, and the server's clock.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The body.
+    pub(crate) body: Bytes,
+    /// The `Date` header.
+    pub(crate) date: Option<Timestamp>,
+}
+
+/// The API server, and how long we are willing to wait for it.
+#[derive(Clone)]
+pub(crate) struct Api {
+    client: kube::Client,
+    request_timeout: Option<Duration>,
+    deadline: Option<Instant>,
+}
+
+impl Api {
+    /// Wraps a client. Without a timeout only silence ends a request; after the deadline
+    /// every request fails with a timeout.
+    pub(crate) fn new(
+        client: kube::Client,
+        request_timeout: Option<Duration>,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self {
+            client,
+            request_timeout,
+            deadline,
+        }
+    }
+
+    /// Reads one object. `what` names it in errors.
+    pub(crate) async fn object<T: DeserializeOwned>(
+        &self,
+        path: &ApiPath,
+        form: Form,
+        what: &'static str,
+    ) -> Result<T, ApiError> {
+        let answer = self.get(path, form, OBJECT_MOST).await?;
+        serde_json::from_slice(&answer.body).map_err(|error| ApiError::malformed(what, &error))
+    }
+
+    /// Reads a body of at most `most` bytes, with bounded retries.
+    pub(crate) async fn get(
+        &self,
+        path: &ApiPath,
+        form: Form,
+        most: usize,
+    ) -> Result<Answer, ApiError> {
+        let attempt = || self.bounded_attempt(path, form, most);
+        attempt
+            .retry(
+                ExponentialBuilder::default()
+                    .with_min_delay(Duration::from_millis(200))
+                    .with_max_delay(Duration::from_secs(2))
+                    .with_max_times(3)
+                    .with_jitter(),
+            )
+            .when(|error| ApiError::is_transient(error) && !self.is_over())
+            .adjust(|error, delay| match error {
+                // A server that names its time is waited for, within reason.
+                ApiError::Status {
+                    retry_after: Some(after),
+                    ..
+                } => delay.map(|_| (*after).min(RETRY_AFTER_MOST)),
+                _ => delay,
+            })
+            .notify(|error, delay| {
+                tracing::debug!(%error, ?delay, path = path.as_str(), "asks the API server again");
+            })
+            .await
+    }
+
+    /// Whether the deadline has passed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    async fn bounded_attempt(
+        &self,
+        path: &ApiPath,
+        form: Form,
+        most: usize,
+    ) -> Result<Answer, ApiError> {
+        let left = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let limit = match (self.request_timeout, left) {
+            (Some(timeout), Some(left)) => Some(timeout.min(left)),
+            (timeout, left) => timeout.or(left),
+        };
+        let attempt = self.attempt(path, form, most);
+        match limit {
+            Some(after) => tokio::time::timeout(after, attempt)
+                .await
+                .unwrap_or(Err(ApiError::Timeout { after })),
+            None => attempt.await,
+        }
+    }
+
+    async fn attempt(&self, path: &ApiPath, form: Form, most: usize) -> Result<Answer, ApiError> {
+        let request = Request::get(path.as_str())
+            .header(header::ACCEPT, form.accept())
+            .body(Body::empty())
+            .map_err(|error| ApiError::Unreachable {
+                reason: error.to_string(),
+            })?;
+        let response = tokio::time::timeout(SILENCE, self.client.send(request))
+            .await
+            .map_err(|_| ApiError::Timeout { after: SILENCE })?
+            .map_err(|error| from_kube(&error))?;
+        let date = response
+            .headers()
+            .get(header::DATE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| jiff::fmt::rfc2822::parse(text).ok())
+            .map(|zoned| zoned.timestamp());
+        if response.status().is_success() {
+            let body = read(response, most).await?;
+            return Ok(Answer { body, date });
+        }
+        Err(refusal(response).await)
+    }
+}
+
+/// Collects a body frame by frame: silence and size are bounded, whatever the server promises.
+async fn read(response: Response<Body>, most: usize) -> Result<Bytes, ApiError> {
+    let expected = response
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<usize>().ok())
+        .unwrap_or(16 << 10);
+    if expected > most {
+        return Err(ApiError::TooLarge { most });
+    }
+    let mut body = response.into_body();
+    let mut bytes = BytesMut::with_capacity(expected);
+    loop {
+        let frame = tokio::time::timeout(SILENCE, body.frame())
+            .await
+            .map_err(|_| ApiError::Timeout { after: SILENCE })?;
+        match frame {
+            None => return Ok(bytes.freeze()),
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    if bytes.len() + data.len() > most {
+                        return Err(ApiError::TooLarge { most });
+                    }
+                    bytes.extend_from_slice(data);
+                }
+            }
+            Some(Err(error)) => {
+                return Err(ApiError::Unreachable {
+                    reason: innermost(&error),
+                });
+            }
+        }
+    }
+}
+
+/// Turns an answer that is no success into an error of its kind.
+async fn refusal(response: Response<Body>) -> ApiError {
+    let status = response.status();
+    let retry_after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .map(Duration::from_secs);
+    let body = read(response, ERROR_MOST).await.unwrap_or_default();
+    let said: RefusalBody = serde_json::from_slice(&body).unwrap_or_default();
+    let message = said.message.as_deref().map_or_else(
+        || {
+            status
+                .canonical_reason()
+                .unwrap_or("no reason given")
+                .to_owned()
+        },
+        |message| clean_line(message).into_owned(),
+    );
+    match status {
+        StatusCode::UNAUTHORIZED => ApiError::Unauthorized,
+        StatusCode::FORBIDDEN => ApiError::Forbidden { message },
+        StatusCode::NOT_FOUND => ApiError::NotFound { message },
+        StatusCode::GONE => ApiError::Expired {
+            resume: said
+                .metadata
+                .and_then(|metadata| metadata.resume)
+                .filter(|it| !it.is_empty()),
+        },
+        _ => ApiError::Status {
+            code: status.as_u16(),
+            message,
+            retry_after,
+        },
+    }
+}
+
+/// What is read of a `Status` object.
+#[derive(Debug, Default, serde::Deserialize)]
+struct RefusalBody {
+    message: Option<String>,
+    metadata: Option<RefusalMetadata>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+struct RefusalMetadata {
+    #[serde(rename = "continue")]
+    resume: Option<String>,
+}
+
+/// Sorts kube's errors. What a login plugin wrote to its standard output is a credential and
+/// stays out of every text.
+pub(crate) fn from_kube(error: &kube::Error) -> ApiError {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = source {
+        if let Some(auth) = current.downcast_ref::<kube::client::AuthError>() {
+            return ApiError::Plugin {
+                reason: login_fault(auth),
+            };
+        }
+        let tls = current.downcast_ref::<rustls::Error>().or_else(|| {
+            current
+                .downcast_ref::<std::io::Error>()
+                .and_then(|error| error.get_ref())
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        });
+        if let Some(tls) = tls {
+            return ApiError::Tls {
+                reason: tls.to_string(),
+            };
+        }
+        source = current.source();
+    }
+    ApiError::Unreachable {
+        reason: innermost(error),
+    }
+}
+
+/// What a login error says, without the plugin's output.
+pub(crate) fn login_fault(error: &kube::client::AuthError) -> String {
+    use kube::client::AuthError;
+    match error {
+        AuthError::AuthExecRun { cmd, out } => {
+            // The command line may carry a token as an argument: only its first word is shown.
+            let program = cmd.split_whitespace().next().unwrap_or_default();
+            let said = String::from_utf8_lossy(&out.stderr);
+            let last = said
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty())
+                .unwrap_or_default();
+            let said = pulldoctor_model::shorten(last.trim(), 300);
+            let mut text = format!("`{}` ended with {}", program.trim_matches('"'), out.status);
+            if !said.is_empty() {
+                text.push_str(": ");
+                text.push_str(&clean_line(&said));
+            }
+            text
+        }
+        AuthError::AuthExecStart(error) => format!("it cannot be started: {error}"),
+        AuthError::AuthExecParse(_) => "its output is not an ExecCredential".to_owned(),
+        AuthError::ParseTokenKey(_) => "its output holds no token".to_owned(),
+        AuthError::ReadTokenFile(error, path) => {
+            format!(
+                "the token file `{}` cannot be read: {error}",
+                path.display()
+            )
+        }
+        AuthError::InvalidBasicAuth(_) | AuthError::InvalidBearerToken(_) => {
+            "its token holds characters that no header can carry".to_owned()
+        }
+        AuthError::MalformedTokenExpirationDate(_) => "its expiry is not a date".to_owned(),
+        AuthError::ExecPluginFailed => "its output has no `status`".to_owned(),
+        AuthError::MissingCommand => "the kubeconfig names no command".to_owned(),
+        AuthError::AuthExec(text) => clean_line(text).into_owned(),
+        _ => "unexpected login error".to_owned(),
+    }
+}
+
+/// The text of the innermost error, which is the one that tells something.
+pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut current = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    clean_line(&current.to_string()).into_owned()
+}
