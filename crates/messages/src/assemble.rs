@@ -107,7 +107,11 @@ fn one(clean: &Clean) -> (Reading, Weight) {
             weight,
         );
     }
-    let image = draft.images.first().cloned().or_else(|| of_url(&draft));
+    let image = draft
+        .images
+        .first()
+        .cloned()
+        .or_else(|| of_url(&draft).and_then(|(_, image)| image));
     let registry = registry(&draft);
     let foreign_host = foreign(&draft, registry.as_deref());
     let reading = Reading {
@@ -158,43 +162,45 @@ fn registry(draft: &Draft<'_>) -> Option<String> {
         return explicit;
     }
     if draft.images.is_empty() {
-        // No name at all: what was asked for in the registry's own protocol names its host.
-        let url = draft
-            .url
-            .as_ref()
-            .filter(|url| !url.is_token_endpoint && url.path.starts_with("/v"))?;
-        let host = draft
-            .facts
-            .mirrored_registry
-            .as_deref()
-            .unwrap_or(&url.host);
-        return Some(if image::same_registry("docker.io", host) {
-            "docker.io".to_owned()
-        } else {
-            host.to_owned()
-        });
+        return of_url(draft).map(|(registry, _)| registry);
     }
     let implied = draft.runtime.is_some() && draft.runtime != Some(Runtime::CriO);
     implied.then(|| "docker.io".to_owned())
 }
 
-/// The image that a manifest's URL names: `/v2/NAME/manifests/REFERENCE`.
-fn of_url(draft: &Draft<'_>) -> Option<String> {
-    let url = draft.url.as_ref().filter(|url| url.is_manifest)?;
-    let (name, reference) = url.path.strip_prefix("/v2/")?.split_once("/manifests/")?;
+/// What a request in the registry's own protocol tells of an image that no other words name:
+/// its registry and, if the URL is a manifest's (`/v2/NAME/manifests/REFERENCE`), the image.
+fn of_url(draft: &Draft<'_>) -> Option<(String, Option<String>)> {
+    let url = draft
+        .url
+        .as_ref()
+        .filter(|url| !url.is_token_endpoint && url.path.starts_with("/v"))?;
     let host = draft
         .facts
         .mirrored_registry
         .as_deref()
         .unwrap_or(&url.host);
-    let host = if image::same_registry("docker.io", host) {
+    let mut registry = if image::same_registry("docker.io", host) {
         "docker.io"
     } else {
         host
     };
-    let separator = if reference.contains(':') { '@' } else { ':' };
-    (!name.is_empty() && !reference.is_empty())
-        .then(|| keep(&format!("{host}/{name}{separator}{reference}"), 512))
+    let mut path = url.path.strip_prefix("/v2/").unwrap_or_default();
+    // registry.k8s.io sends its clients on to Artifact Registry (registry.k8s.io docs/debugging.md).
+    if registry.ends_with("-docker.pkg.dev")
+        && let Some(rest) = path.strip_prefix("k8s-artifacts-prod/images/")
+    {
+        registry = "registry.k8s.io";
+        path = rest;
+    }
+    let image = path
+        .split_once("/manifests/")
+        .filter(|(name, reference)| !name.is_empty() && !reference.is_empty())
+        .map(|(name, reference)| {
+            let separator = if reference.contains(':') { '@' } else { ':' };
+            keep(&format!("{registry}/{name}{separator}{reference}"), 512)
+        });
+    Some((registry.to_owned(), image))
 }
 
 /// Which part the host of the failed request plays, if it is not the image's registry.

@@ -295,6 +295,12 @@ fn read_slot(slot: Slot, subject: Subject<'_>, at: usize) -> Option<(usize, usiz
         let run = trimmed(&rest[..run]);
         return (run > 0).then_some((at, at + run, at + run));
     }
+    if slot == Slot::Url {
+        let bare = rest.strip_prefix(b"\"").unwrap_or(rest);
+        if !bare.starts_with(b"http") {
+            return None;
+        }
+    }
     let quote = rest
         .first()
         .copied()

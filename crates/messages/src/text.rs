@@ -100,7 +100,8 @@ fn unwrap(input: &str) -> String {
             '[' => bracket = Some(out.len()),
             ']' => {
                 let after = &rest[1..];
-                if after.starts_with("(http")
+                if bracket.is_some()
+                    && after.starts_with("(http")
                     && let Some(end) = after.bytes().take(2048).position(|b| b == b')')
                     && let Some(open) = bracket.take()
                 {

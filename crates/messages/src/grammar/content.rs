@@ -76,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
     rule(
-        "(digest did not match|digest mismatch|does not match digest|manifest verification failed for digest|downloaded layer digest mismatch|fails to match digest|digest of manifest {..}does not match|config verification failed for digest|image config verification failed for digest|image verification failed for digest)",
+        "(digest did not match|digest mismatch|does not match digest|manifest does not match provided manifest digest|manifest verification failed for digest|downloaded layer digest mismatch|fails to match digest|digest of manifest {..}does not match|config verification failed for digest|image config verification failed for digest|image verification failed for digest)",
         |d, _| {
             d.operation(Operation::Verify);
             d.exact(Fault::DigestMismatch);
@@ -95,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
     }),
     rule("wrong diff id", |d, _| d.exact(Fault::DiffIdMismatch)),
     rule(
-        "(number of layers and diffids don't match|mismatched image rootfs and manifest layers|mismatched rootfs)",
+        "(number of layers and diffids don't match|mismatched image rootfs and manifest layers|mismatched rootfs|layer diffid mismatch)",
         |d, _| {
             d.exact(Fault::DiffIdMismatch);
         },
@@ -175,6 +175,11 @@ pub(super) const RULES: &[Rule] = &[
         "(encountered remote {..} when fetching|target is plugin|ai models are not yet supported|is not a runnable image|expected an image, got|missing private key needed for decryption|no decryption keys|no signatures)",
         |d, _| unsupported(d),
     ),
+    rule("parsing manifest blob", |d, _| {
+        d.runtime(crate::Runtime::CriO);
+        d.operation(Operation::Manifest);
+        d.fault(Weight::Server, Fault::BrokenManifest);
+    }),
     rule("manifest: invalid desc", |d, _| unsupported(d)),
     rule(
         "(unmarshal image config|<error >parsing image configuration|invalid image config|failed to unmarshal image config)",

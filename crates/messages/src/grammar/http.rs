@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("{url}", |_, _| {}),
     // --- statuses ---
     rule(
-        "(400 <\\(>bad request|401 <\\(>unauthorized|401 <\\(>authorization required|402 <\\(>payment required|403 <\\(>forbidden|404 <\\(>not found|405 <\\(>method not allowed|406 <\\(>not acceptable|407 <\\(>proxy authentication|408 <\\(>request time|409 <\\(>conflict|410 <\\(>gone|412 <\\(>precondition failed|413 <\\(>request entity|414 <\\(>request|415 <\\(>unsupported media|416 <\\(>requested range|418 <\\(>i'm a|421 <\\(>misdirected|422 <\\(>unprocessable|426 <\\(>upgrade|429 <\\(>too many requests|429 <\\(>unknown|451 <\\(>unavailable for legal|500 <\\(>internal server error|501 <\\(>not implemented|502 <\\(>bad gateway|503 <\\(>service unavailable|503 <\\(>service temporarily|503 <\\(>backend|504 <\\(>gateway time|505 <\\(>http version|507 <\\(>insufficient storage|508 <\\(>loop|509 <\\(>bandwidth|520 |521 |522 |523 |524 |525 |526 |530 )",
+        "(301 <\\(>moved|302 <\\(>found|303 <\\(>see other|307 <\\(>temporary|308 <\\(>permanent|400 <\\(>bad request|401 <\\(>unauthorized|401 <\\(>authorization required|402 <\\(>payment required|403 <\\(>forbidden|404 <\\(>not found|405 <\\(>method not allowed|406 <\\(>not acceptable|407 <\\(>proxy authentication|408 <\\(>request time|409 <\\(>conflict|410 <\\(>gone|412 <\\(>precondition failed|413 <\\(>request entity|414 <\\(>request|415 <\\(>unsupported media|416 <\\(>requested range|418 <\\(>i'm a|421 <\\(>misdirected|422 <\\(>unprocessable|426 <\\(>upgrade|429 <\\(>too many requests|429 <\\(>unknown|451 <\\(>unavailable for legal|500 <\\(>internal server error|501 <\\(>not implemented|502 <\\(>bad gateway|503 <\\(>service unavailable|503 <\\(>service temporarily|503 <\\(>backend|504 <\\(>gateway time|505 <\\(>http version|507 <\\(>insufficient storage|508 <\\(>loop|509 <\\(>bandwidth|520 |521 |522 |523 |524 |525 |526 |530 )",
         |d, _| {
             let status = d.phrase().get(..3).and_then(|s| s.parse().ok());
             if let Some(status) = status {
@@ -119,6 +119,9 @@ pub(super) const RULES: &[Rule] = &[
             d.fault(Weight::Server, Fault::UnexpectedAnswer { status: None });
         },
     ),
+    rule("can't talk to a v1 (container|docker) registry", |d, _| {
+        d.fault(Weight::Server, Fault::UnexpectedAnswer { status: None });
+    }),
     rule("failed to find supported auth scheme", |d, _| {
         d.fault(Weight::Server, Fault::UnexpectedAnswer { status: None });
     }),

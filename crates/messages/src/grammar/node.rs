@@ -47,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         d.exact(Fault::NoSpace);
     }),
     rule(
-        "(there is not enough space on the disk|not enough free space|insufficient free disk space|not enough space|database or disk is full)",
+        "(there is not enough space on the disk|free data blocks which is less than minimum required|not enough free space|insufficient free disk space|not enough space|database or disk is full)",
         |d, _| d.exact(Fault::NoSpace),
     ),
     rule(

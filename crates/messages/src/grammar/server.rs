@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| d.server(Fault::RateLimited),
     ),
     rule(
-        "(pull rate limit|rate limit exceeded|rate exceeded|ratelimitexceeded|quota exceeded for quota metric)",
+        "(pull rate limit|pull limit|rate limit exceeded|rate exceeded|ratelimitexceeded|quota exceeded for quota metric)",
         |d, _| d.server(Fault::RateLimited),
     ),
     rule("manifest unknown", |d, _| manifest_unknown(d)),
@@ -182,7 +182,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| d.exact(Fault::Signature),
     ),
     rule(
-        "(payment required|billing|account is suspended|account has been suspended|has been disabled|quota<s> exceeded|bandwidth limit|egress quota)",
+        "(payment required|billing|account is suspended|account has been suspended|has been disabled|quota<s> exceeded|bandwidth limit|bandwidth quota|egress quota)",
         |d, _| {
             d.fault(
                 Weight::Server,
@@ -225,7 +225,7 @@ pub(super) const RULES: &[Rule] = &[
     }),
     // --- the registry is ill ---
     rule(
-        "(internal server error|unknown: unknown error|service unavailable)",
+        "(internal server error|unknown: unknown error|unknown: internal error|service unavailable)",
         |d, _| {
             d.fault(Weight::Access, Fault::ServerError { status: None });
         },
