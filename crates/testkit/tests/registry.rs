@@ -283,6 +283,33 @@ async fn a_token_without_the_scope_is_refused_as_insufficient_and_missing_looks_
 }
 
 #[tokio::test]
+async fn a_token_is_good_for_its_own_repository_only() {
+    let registry = FakeRegistry::start(bearer(&json!({}))).await.unwrap();
+    let at = registry.address();
+    let ask = "/token?service=127.0.0.1&scope=repository:shop/api:pull,push";
+    let ci = basic("ci", "pw");
+    let login = request(
+        "GET",
+        &registry.authority(),
+        ask,
+        &[("authorization", ci.as_str())],
+    );
+    let token = send(at, login).await.unwrap().json();
+    let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+    for (path, status) in [
+        ("/v2/", 200),
+        ("/v2/shop/api/manifests/1", 200),
+        ("/v2/shop/api/tags/list", 200),
+        ("/v2/public/api/manifests/1", 401),
+        ("/v2/_catalog", 401),
+    ] {
+        let headers = [("authorization", bearer.as_str())];
+        let got = send(at, request("GET", "r", path, &headers)).await.unwrap();
+        assert_eq!(got.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_token_service_refuses_anonymous_requests_when_told() {
     for (refusal, status) in [("unauthorized", 401), ("forbidden", 403)] {
         let registry = FakeRegistry::start(bearer(&json!({"anonymous_refusal": refusal})))
