@@ -143,7 +143,7 @@ fn sandbox(fault: Fault, pause_image: bool, weight: Weight) -> Fault {
         fault if pause_image => Fault::SandboxImage {
             inner: Box::new(fault),
         },
-        fault if weight > Weight::Nothing => fault,
+        fault if weight > Weight::Hint => fault,
         _ => Fault::NotAPullProblem,
     }
 }

@@ -162,7 +162,8 @@ fn push_secret(d: &mut Draft<'_>, name: &str) {
 fn named_secret(d: &mut Draft<'_>, name: &str) {
     let about_pull =
         d.lower.contains("pull") || d.lower.contains("regcred") || d.lower.contains("dockerconfig");
-    if about_pull && !d.lower.contains("createcontainerconfigerror") {
+    let mounted = d.lower.contains("createcontainerconfigerror") || d.lower.contains("mountvolume");
+    if about_pull && !mounted {
         d.operation(Operation::Credentials);
         push_secret(d, name);
         d.exact(Fault::SecretMissing);
