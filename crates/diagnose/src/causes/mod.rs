@@ -7,16 +7,24 @@ use crate::cause::Cause;
 mod support;
 
 mod always_needs_registry;
+mod auth_bad_credentials;
+mod auth_expired_credentials;
+mod auth_forbidden;
+mod auth_missing_credentials;
 mod blob_host_unreachable;
+mod blocked_by_policy;
 mod clock;
 mod clock_skew;
 mod connection_interrupted;
 mod corrupted_content;
+mod credential_provider_failure;
+mod deprecated_registry;
 mod disk;
 mod disk_full;
 mod disk_io_error;
 mod host_typo;
 mod http_https_mismatch;
+mod image_not_entitled;
 mod image_not_found_digest;
 mod image_not_found_repo;
 mod image_not_found_tag;
@@ -31,11 +39,15 @@ mod node_view;
 mod not_found_or_private;
 mod plain;
 mod platform_mismatch;
+mod pod_older_than_service_account;
 mod proxy_failure;
+mod public_image_wrong_credential;
 mod pull_cancelled;
 mod pull_qps_exceeded;
 mod pull_queue_blocked;
 mod pull_timeout;
+mod rate_limited;
+mod registry_server_error;
 mod registry_unreachable_dns;
 mod registry_unreachable_refused;
 mod registry_unreachable_route;
@@ -43,8 +55,13 @@ mod registry_unreachable_timeout;
 mod runtime_broken;
 mod runtime_files;
 mod sandbox_image_unavailable;
+mod secret_malformed;
+mod secret_missing;
+mod secret_wrong_host;
+mod secret_wrong_type;
 mod short_name_unresolved;
 mod signature_rejected;
+mod static_pod_secret;
 mod tls_expired;
 mod tls_incomplete_chain;
 mod tls_name_mismatch;
@@ -80,6 +97,10 @@ pub static ALL: &[&Cause] = &[
     &signature_rejected::CAUSE,
     &corrupted_content::CAUSE,
     &unsupported_manifest::CAUSE,
+    // The registry.
+    &rate_limited::CAUSE,
+    &blocked_by_policy::CAUSE,
+    &registry_server_error::CAUSE,
     // Network.
     &host_typo::CAUSE,
     &proxy_failure::CAUSE,
@@ -99,7 +120,22 @@ pub static ALL: &[&Cause] = &[
     &tls_incomplete_chain::CAUSE,
     &http_https_mismatch::CAUSE,
     &tls_other::CAUSE,
+    // Credentials: what the API shows, before what only the text tells.
+    &secret_malformed::CAUSE,
+    &secret_missing::CAUSE,
+    &secret_wrong_type::CAUSE,
+    &static_pod_secret::CAUSE,
+    &pod_older_than_service_account::CAUSE,
+    &image_not_entitled::CAUSE,
+    &public_image_wrong_credential::CAUSE,
+    &credential_provider_failure::CAUSE,
+    &secret_wrong_host::CAUSE,
+    &auth_expired_credentials::CAUSE,
+    &auth_bad_credentials::CAUSE,
+    &auth_forbidden::CAUSE,
+    &auth_missing_credentials::CAUSE,
     // Not found.
+    &deprecated_registry::CAUSE,
     &image_not_found_digest::CAUSE,
     &image_not_found_tag::CAUSE,
     &image_not_found_repo::CAUSE,

@@ -202,7 +202,11 @@ mod tests {
 
     #[test]
     fn a_newer_kubelet_may_hide_an_image_that_is_there() {
-        let finding = never(with_image(node(), IMAGE)).judge();
+        // 1.33 and 1.34 verify only where that was switched on; from 1.35 on they do so by default.
+        let mut facts = with_image(node(), IMAGE);
+        facts.kubelet = "v1.34.1".to_owned();
+        let finding = never(facts).judge();
+        assert_eq!(finding.cause, CauseId::NeverPullAbsent);
         assert_eq!(finding.confidence, Confidence::Possible);
         assert_eq!(finding.rivals[0].cause, CauseId::ImageNotEntitled);
     }

@@ -3,7 +3,10 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
-use super::support::answers_alike;
+use super::support::credentials::{
+    Keys, Lead, create_secret_command, is_public, keys, led, login_questions, with_login,
+    with_rivals, word,
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -45,49 +48,42 @@ cause! {
     NotFoundOrPrivate
 }
 
-fn questions(_: &Case<'_>) -> Vec<Question> {
-    Vec::new()
+fn questions(case: &Case<'_>) -> Vec<Question> {
+    login_questions(case)
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
-    let host = case.registry();
-    let refused_alike = match case.fault() {
-        Fault::AccessDenied | Fault::ImageMissing => true,
-        Fault::Unauthorized
-        | Fault::Forbidden
-        | Fault::TokenRefused {
-            anonymous: Some(true),
-            ..
-        } => answers_alike(&host),
-        _ => false,
+    // The oldest Docker and the kubelets of its time say so of all three.
+    let lead = if *case.fault() == Fault::ImageMissing {
+        Lead {
+            cause: CauseId::NotFoundOrPrivate,
+            confidence: Confidence::Possible,
+            rivals: vec![CauseId::ImageNotFoundRepo, CauseId::AuthMissingCredentials],
+        }
+    } else {
+        led(case, CauseId::NotFoundOrPrivate)?
     };
-    if !refused_alike {
-        return None;
-    }
-    let mut finding = case
-        .finding(
-            CauseId::NotFoundOrPrivate,
-            Confidence::Possible,
-            case.image_object(),
-            format!(
-                "`{}` does not exist, or is private and the pod's credentials do not open it",
-                case.repository()
-            ),
-        )
-        .rival(
-            CauseId::ImageNotFoundRepo,
-            "the registry answers the same where the repository does not exist",
-            case.registry_question().to_string(),
-        )
-        .rival(
-            CauseId::AuthMissingCredentials,
-            "the registry answers the same where a login is missing",
-            case.keyring_question().to_string(),
-        )
-        .open(Some(case.registry_question()));
+    let what = if case.symptom.image.is_empty() {
+        "the repository".to_owned()
+    } else {
+        format!("`{}`", case.repository())
+    };
+    let but = match keys(case) {
+        Keys::None => "is private and the pod has no login for it",
+        Keys::Pasted | Keys::Usable | Keys::Unreadable => {
+            "is private and the pod's credentials do not open it"
+        }
+    };
+    let finding = case.finding(
+        CauseId::NotFoundOrPrivate,
+        lead.confidence,
+        case.image_object(),
+        format!("{what} does not exist, or {but}"),
+    );
+    let mut finding = with_rivals(finding, case, &lead).open(Some(case.registry_question()));
     if let Some(image) = &case.image {
         finding = finding.caret(image.spans().repository, "missing, or not for this pod");
-        if !image.has_explicit_domain() {
+        if !image.has_explicit_domain() && case.registry() == "docker.io" {
             finding = finding.note(
                 "name",
                 format!(
@@ -97,14 +93,115 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             );
         }
     }
-    Some(
-        finding
-            .remedy(
-                "check-name",
-                Applicability::Advice,
-                "compare the name with the registry's own page",
-                None,
-            )
-            .into(),
-    )
+    if let Some(word) = word(case) {
+        finding = with_login(finding, case, word);
+    }
+    if is_public(case) {
+        finding = finding.note(
+            "official",
+            "all images of this kind are public, so the repository does not exist",
+        );
+    }
+    finding = finding.remedy(
+        "check-name",
+        Applicability::Advice,
+        "first compare the name with the registry's own page",
+        None,
+    );
+    if keys(case) == Keys::None {
+        finding = finding.remedy(
+            "create-secret",
+            Applicability::Consent,
+            "if it is private, create a pull secret and name it in imagePullSecrets",
+            Some(create_secret_command(case, "regcred")),
+        );
+    }
+    Some(finding.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Confidence, Question};
+
+    use crate::{
+        causes::support::credentials::samples::{
+            ANONYMOUS, FORBIDDEN, IMAGE, SCOPE, about, account, missing_secret,
+        },
+        fixture::{pull_secret, stuck},
+    };
+
+    fn hub() -> String {
+        about(SCOPE, "docker.io")
+    }
+
+    #[test]
+    fn hub_does_not_tell_missing_from_private() {
+        let finding = account(stuck("shop/api:1", "ErrImagePull", &hub()), &[]).judge();
+        assert_eq!(finding.cause, CauseId::NotFoundOrPrivate);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        let rivals: Vec<_> = finding.rivals.iter().map(|rival| rival.cause).collect();
+        assert_eq!(
+            rivals,
+            [CauseId::ImageNotFoundRepo, CauseId::AuthMissingCredentials]
+        );
+        assert!(!finding.open.is_empty());
+    }
+
+    #[test]
+    fn with_a_secret_the_right_and_the_match_are_open_too() {
+        let finding = account(stuck("shop/api:1", "ErrImagePull", &hub()), &[])
+            .secret("regcred", pull_secret())
+            .judge();
+        assert_eq!(finding.cause, CauseId::NotFoundOrPrivate);
+        let rivals: Vec<_> = finding.rivals.iter().map(|rival| rival.cause).collect();
+        assert!(rivals.contains(&CauseId::AuthForbidden));
+        assert!(rivals.contains(&CauseId::SecretWrongHost));
+    }
+
+    #[test]
+    fn a_missing_secret_comes_first() {
+        let finding = account(stuck("shop/api:1", "ErrImagePull", &hub()), &[])
+            .secret("gone", missing_secret())
+            .judge();
+        assert_eq!(finding.cause, CauseId::SecretMissing);
+        assert_eq!(finding.confidence, Confidence::Proven);
+    }
+
+    #[test]
+    fn ghcr_refuses_the_anonymous_token_for_both() {
+        let text = about(ANONYMOUS, "ghcr.io").replace("401 Unauthorized", "403 Forbidden");
+        let finding = account(stuck("ghcr.io/shop/api:1", "ErrImagePull", &text), &[]).judge();
+        assert_eq!(finding.cause, CauseId::NotFoundOrPrivate);
+        // A secret that is named gave no login: that is mended before the name is doubted.
+        let named = account(stuck("ghcr.io/shop/api:1", "ErrImagePull", &text), &[])
+            .secret("regcred", pull_secret())
+            .judge();
+        assert_eq!(named.cause, CauseId::SecretWrongHost);
+        assert!(
+            named
+                .rivals
+                .iter()
+                .any(|rival| rival.cause == CauseId::NotFoundOrPrivate)
+        );
+    }
+
+    #[test]
+    fn where_secrets_may_not_be_read_nothing_is_excluded() {
+        let secret = Question::Secret {
+            namespace: "shop".to_owned(),
+            name: "regcred".to_owned(),
+        };
+        let finding = account(stuck(IMAGE, "ErrImagePull", FORBIDDEN), &[])
+            .symptom(|symptom| symptom.pull_secrets.push("regcred".to_owned()))
+            .forbid(secret.clone())
+            .judge();
+        assert_eq!(finding.cause, CauseId::NotFoundOrPrivate);
+        assert!(finding.open.contains(&secret));
+    }
+
+    #[test]
+    fn a_registry_that_tells_them_apart_is_not_suspected() {
+        let finding = account(stuck(IMAGE, "ErrImagePull", FORBIDDEN), &[]).judge();
+        assert_eq!(finding.cause, CauseId::AuthMissingCredentials);
+    }
 }

@@ -5,6 +5,8 @@ use pulldoctor_reference::Reference;
 
 use crate::{case::Case, finding::FindingExt};
 
+pub(crate) mod credentials;
+
 /// Registries that answer alike for missing and private repositories (pull-facts 6.5).
 const ALIKE: &[&str] = &[
     "docker.io",

@@ -1,0 +1,188 @@
+//! `image-not-entitled`.
+
+use pulldoctor_messages::Fault;
+use pulldoctor_model::{Applicability, CauseId, Confidence, PullPolicy, Question};
+
+use super::support::credentials::{login_questions, node_has_image, with_login, word};
+use crate::{
+    case::Case,
+    cause::{Raised, cause},
+    finding::FindingExt,
+};
+
+cause! {
+    /// # image-not-entitled
+    ///
+    /// ## What it means
+    ///
+    /// The image is on the node, but another pod's login pulled it there, and this pod has none
+    /// that fits. Kubelets from 1.35 on verify that a pod may use an image before they start it,
+    /// so they ask the registry again with this pod's own credentials.
+    ///
+    /// ## How we know
+    ///
+    /// The kubelet is 1.35 or newer, the node lists the image, the policy is not `Always`, and
+    /// the registry refuses. With policy `Never` the kubelet asks no registry: it says that the
+    /// image is not present, although the node lists it.
+    ///
+    /// ## What to do
+    ///
+    /// - Name a pull secret in the pod that opens this image: the same that pulled it, or another
+    ///   with the same login.
+    /// - The administrator of the node can relax `imagePullCredentialsVerificationPolicy`.
+    ///
+    /// ## What it is not
+    ///
+    /// - On kubelets up to 1.34 an image that is there is used, whoever pulled it.
+    /// - Images that were pulled without a login, or loaded onto the node, are open to all.
+    ///
+    /// ## Sources
+    ///
+    /// - KEP 2535; Kubernetes `pkg/kubelet/images/pullmanager` 1.35 and 1.36
+    ///   (`KubeletEnsureSecretPulledImages`, on from 1.35).
+    ImageNotEntitled
+    generals: [AuthMissingCredentials, NotFoundOrPrivate, ImageNotFoundRepo],
+}
+
+/// The first kubelet that verifies by default.
+const VERIFIES_FROM: u32 = 35;
+
+fn is_never(case: &Case<'_>) -> bool {
+    case.symptom.reason == "ErrImageNeverPull" || *case.fault() == Fault::NeverPull
+}
+
+fn questions(case: &Case<'_>) -> Vec<Question> {
+    if is_never(case) && !case.pasted {
+        case.node_question().into_iter().collect()
+    } else {
+        login_questions(case)
+    }
+}
+
+fn judge(case: &Case<'_>) -> Option<Raised> {
+    let never = is_never(case);
+    let refused = word(case).filter(|word| word.may_lack_login());
+    if *case.fault() == Fault::NotEntitled && case.pasted {
+        return Some(
+            case.finding(
+                CauseId::ImageNotEntitled,
+                Confidence::Likely,
+                case.image_object(),
+                "the image is on the node, but the pod may not use it",
+            )
+            .into(),
+        );
+    }
+    if !never && refused.is_none() {
+        return None;
+    }
+    if !never && case.symptom.pull_policy == Some(PullPolicy::Always) {
+        return None;
+    }
+    let node = case.node();
+    let facts = node.seen()?;
+    let image = case.image.as_ref()?;
+    let verifies = facts
+        .kubelet_minor()
+        .is_some_and(|minor| minor >= VERIFIES_FROM);
+    if !verifies || !node_has_image(facts, image) {
+        return None;
+    }
+    let on_node = case.symptom.node.as_deref().unwrap_or("the node");
+    let mut finding = case
+        .finding(
+            CauseId::ImageNotEntitled,
+            if never {
+                Confidence::Likely
+            } else {
+                Confidence::Proven
+            },
+            case.image_object(),
+            format!(
+                "`{}` is on {on_node}, but the pod has no credential that may use it",
+                case.image_name()
+            ),
+        )
+        .seen(
+            node.answered(),
+            format!("kubelet {}, and the image is in its list", facts.kubelet),
+        );
+    if let Some(word) = refused {
+        finding = with_login(finding, case, word);
+    }
+    Some(
+        finding
+            .remedy(
+                "name-secret",
+                Applicability::Consent,
+                "name a pull secret in the pod's template that opens this image",
+                None,
+            )
+            .into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Confidence, NodeFacts, NodeImage, PullPolicy};
+
+    use crate::{
+        causes::support::credentials::samples::{IMAGE, NO_BASIC, account, missing_secret},
+        fixture::{Fixture, node, stuck},
+    };
+
+    fn holding(kubelet: &str) -> NodeFacts {
+        NodeFacts {
+            kubelet: kubelet.to_owned(),
+            images: vec![NodeImage {
+                names: vec![IMAGE.to_owned()],
+                size: 1_000,
+            }],
+            ..node()
+        }
+    }
+
+    fn refused() -> Fixture {
+        account(stuck(IMAGE, "ErrImagePull", NO_BASIC), &[])
+    }
+
+    #[test]
+    fn the_image_is_there_and_the_registry_refuses() {
+        let finding = refused().node(holding("v1.37.2")).judge();
+        assert_eq!(finding.cause, CauseId::ImageNotEntitled);
+        assert_eq!(finding.confidence, Confidence::Proven);
+    }
+
+    #[test]
+    fn older_kubelets_and_other_policies_do_not_verify() {
+        let older = refused().node(holding("v1.34.1"));
+        assert_eq!(older.cause(), CauseId::AuthMissingCredentials);
+        let absent = refused().node(node());
+        assert_eq!(absent.cause(), CauseId::AuthMissingCredentials);
+        let always = refused()
+            .symptom(|symptom| symptom.pull_policy = Some(PullPolicy::Always))
+            .node(holding("v1.37.2"));
+        assert_eq!(always.cause(), CauseId::AuthMissingCredentials);
+    }
+
+    #[test]
+    fn a_missing_secret_is_mended_first() {
+        let finding = refused()
+            .node(holding("v1.37.2"))
+            .secret("regcred", missing_secret())
+            .judge();
+        assert_eq!(finding.cause, CauseId::SecretMissing);
+        assert_eq!(finding.also[0].cause, CauseId::ImageNotEntitled);
+    }
+
+    #[test]
+    fn policy_never_with_an_image_that_the_node_lists() {
+        let text = "Container image \"registry.example.com/shop/api:1\" is not present with pull policy of Never";
+        let fixture = stuck(IMAGE, "ErrImageNeverPull", text)
+            .symptom(|symptom| symptom.pull_policy = Some(PullPolicy::Never));
+        let finding = fixture.clone().node(holding("v1.37.2")).judge();
+        assert_eq!(finding.cause, CauseId::ImageNotEntitled);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert_eq!(fixture.node(node()).cause(), CauseId::NeverPullAbsent);
+    }
+}

@@ -1,0 +1,183 @@
+//! `registry-server-error`.
+
+use pulldoctor_messages::{Fault, HostRole};
+use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
+
+use crate::{
+    case::Case,
+    cause::{Raised, cause},
+    finding::FindingExt,
+};
+
+cause! {
+    /// # registry-server-error
+    ///
+    /// ## What it means
+    ///
+    /// The registry was reached and answered with a fault of its own: an outage, a full disk
+    /// behind it, a proxy in front of it that cannot reach it.
+    ///
+    /// ## How we know
+    ///
+    /// A status of 500 and above. An answer that no registry gives (HTML where JSON belongs, a
+    /// token answer without a token) is only *possible*: a proxy or a login page may have
+    /// answered in its place.
+    ///
+    /// ## What to do
+    ///
+    /// - Look at the registry's status page, or at its log if it is yours.
+    /// - Nothing is to be changed in the pod: the kubelet tries again by itself, at most every
+    ///   five minutes.
+    ///
+    /// ## What it is not
+    ///
+    /// - A bare `: Bad Gateway` after a request, without a status, is a proxy's answer.
+    /// - 429 is `rate-limited`.
+    ///
+    /// ## Sources
+    ///
+    /// - containerd `core/remotes/docker/resolver.go`, `fetcher.go`.
+    /// - containers/image `docker/docker_client.go`: `received unexpected HTTP status`.
+    RegistryServerError
+}
+
+/// What the registry's answer looks like.
+fn answered(case: &Case<'_>) -> Option<(Option<u16>, bool)> {
+    match *case.fault() {
+        Fault::ServerError { status } => Some((status, true)),
+        Fault::UnexpectedAnswer { status } => Some((status, false)),
+        Fault::HttpStatus { status } if !matches!(status, 402 | 407 | 412 | 451) => {
+            Some((Some(status), false))
+        }
+        _ => None,
+    }
+}
+
+fn questions(case: &Case<'_>) -> Vec<Question> {
+    if answered(case).is_none() || case.pasted {
+        return Vec::new();
+    }
+    vec![case.registry_elsewhere_question()]
+}
+
+fn judge(case: &Case<'_>) -> Option<Raised> {
+    let (status, is_fault) = answered(case)?;
+    let foreign = case.reading().foreign_host.as_ref();
+    let by_mirror = foreign.is_some_and(|foreign| foreign.role == HostRole::Mirror);
+    let known = !case.pasted || case.reading().registry.is_some() || foreign.is_some();
+    let host = if known {
+        format!("`{}`", case.failed_host())
+    } else {
+        "the registry".to_owned()
+    };
+    let confidence = if is_fault && !by_mirror {
+        Confidence::Likely
+    } else {
+        Confidence::Possible
+    };
+    let summary = match (status, is_fault) {
+        (Some(status), true) => format!("{host} answers with a fault of its own: {status}"),
+        (None, true) => format!("{host} answers with a fault of its own"),
+        (Some(status), false) => format!("{host} answers {status}, not as a registry does"),
+        (None, false) => format!("{host} does not answer as a registry does"),
+    };
+    let mut finding = case.finding(
+        CauseId::RegistryServerError,
+        confidence,
+        Object::registry(case.failed_host()),
+        summary,
+    );
+    if by_mirror {
+        finding = finding.rival(
+            CauseId::MirrorMisconfigured,
+            format!(
+                "{host} stands in for `{}` by the node's configuration",
+                case.registry()
+            ),
+            "the runtime's mirror configuration on the node",
+        );
+    }
+    if !is_fault {
+        let decided_by = case.node_view_question().map_or_else(
+            || case.registry_question().to_string(),
+            |question| question.to_string(),
+        );
+        finding = finding
+            .rival(
+                CauseId::ProxyFailure,
+                "a proxy or a login page may have answered in its place",
+                decided_by.clone(),
+            )
+            .rival(
+                CauseId::BlockedByPolicy,
+                "a filter between the node and the registry may have answered",
+                decided_by,
+            )
+            .open(case.node_view_question());
+    }
+    Some(
+        with_others(finding, case)
+            .remedy(
+                "wait",
+                Applicability::Safe,
+                "wait for the registry: the kubelet tries again by itself, at most every 5 minutes",
+                None,
+            )
+            .into(),
+    )
+}
+
+/// Whether other pulls from there fail as well.
+fn with_others(finding: Finding, case: &Case<'_>) -> Finding {
+    let places = case.registry_elsewhere();
+    let Some(rows) = places.seen() else {
+        return finding;
+    };
+    let images = rows
+        .iter()
+        .filter(|row| row.usage.waiting > 0 && row.image != case.symptom.image)
+        .count();
+    let told = match images {
+        0 => "no other image of this registry fails to be pulled".to_owned(),
+        1 => "another image of this registry fails to be pulled, too".to_owned(),
+        more => format!("{more} other images of this registry fail to be pulled, too"),
+    };
+    finding.seen(places.answered(), told)
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Confidence};
+
+    use crate::{
+        causes::support::credentials::samples::{FORBIDDEN, IMAGE},
+        fixture::stuck,
+    };
+
+    #[test]
+    fn a_status_of_five_hundred() {
+        let text = FORBIDDEN.replace("403 Forbidden", "503 Service Unavailable");
+        let finding = stuck(IMAGE, "ErrImagePull", &text).judge();
+        assert_eq!(finding.cause, CauseId::RegistryServerError);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert_eq!(finding.object.name, "registry.example.com");
+        assert!(finding.summary.contains("503"));
+    }
+
+    #[test]
+    fn a_login_page_is_only_possible() {
+        let text = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve image: failed to authorize: failed to fetch anonymous token: unable to decode token response: invalid character '<' looking for beginning of value";
+        let finding = stuck(IMAGE, "ErrImagePull", text).judge();
+        assert_eq!(finding.cause, CauseId::RegistryServerError);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.rivals[0].cause, CauseId::ProxyFailure);
+    }
+
+    #[test]
+    fn a_refusal_is_no_fault_of_the_registry() {
+        assert_ne!(
+            stuck(IMAGE, "ErrImagePull", FORBIDDEN).cause(),
+            CauseId::RegistryServerError
+        );
+    }
+}
