@@ -1,30 +1,221 @@
-//! Where the evidence comes from.
+//! Where the evidence comes from: a cluster, or a recording.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use pulldoctor_model::Evidence;
+use anyhow::Context as _;
+use pulldoctor_cluster::{
+    Cluster, ConnectError, ConnectOptions, Namespaces, ScanError, ScanProgress, Scope, Target,
+};
+use pulldoctor_model::{Evidence, ExitCode, Gap, GapReason, Question};
+use pulldoctor_report::count;
 
 use crate::{
     args,
     failure::Failure,
+    progress::Progress,
+    suggest,
     terminal::{self, Terminal},
 };
 
 /// Bytes that are read of a recording.
 const MOST: u64 = 1 << 30;
+/// How long questions are asked after the pods were listed.
+const BUDGET: Duration = Duration::from_secs(60);
+/// How often answers may raise further questions. Chains in the engine are two or three long.
+const ROUNDS: usize = 8;
 
 /// Evidence that was recorded.
 pub(crate) fn recorded(path: &Path) -> Result<Evidence, Failure> {
-    let content = terminal::read(path, MOST).map_err(Failure::request)?;
-    serde_json::from_slice(&content).map_err(|error| {
-        Failure::request(
-            anyhow::Error::new(error).context(format!("read the recording `{}`", path.display())),
-        )
-        .help("`--bundle` reads what `--record` wrote")
-    })
+    let content = terminal::read(path, MOST).map_err(Failure::unable)?;
+    let name = path.display();
+    serde_json::from_slice(&content)
+        .with_context(|| format!("read the recording `{name}`"))
+        .map_err(|error| Failure::unable(error).help("`--bundle` reads what `--record` wrote"))
 }
 
-/// Evidence of a cluster.
-pub(crate) fn live(_options: &args::Diagnose, _terminal: &Terminal) -> Result<Evidence, Failure> {
-    Err(Failure::bug(anyhow::anyhow!("no cluster yet")))
+/// Evidence of a cluster. `early` sees what is there already while the pods of a large cluster
+/// are still being listed.
+pub(crate) fn live(
+    options: &args::Diagnose,
+    terminal: &Terminal,
+    early: &mut dyn FnMut(&Evidence) -> Result<(), Failure>,
+) -> Result<Evidence, Failure> {
+    let targets = targets(options, terminal)?;
+    // Refused where a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("start the runtime")
+        .map_err(Failure::bug)?;
+    let result = runtime.block_on(collect(options, targets, terminal, early));
+    // A login plugin may still wait for a person.
+    runtime.shutdown_background();
+    result
+}
+
+/// The targets as typed.
+fn targets(options: &args::Diagnose, terminal: &Terminal) -> Result<Vec<Target>, Failure> {
+    let read = |text: &String| {
+        text.parse::<Target>().map_err(|error| {
+            let help = error.help();
+            Failure::cannot(error.exit(), error)
+                .maybe_help(help)
+                .maybe_help(slip(text, terminal))
+        })
+    };
+    options.targets.iter().map(read).collect()
+}
+
+/// A word that is nearly a command.
+fn slip(word: &str, terminal: &Terminal) -> Option<String> {
+    let command = crate::command();
+    let names: Vec<&str> = command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .map(clap::Command::get_name)
+        .collect();
+    let near = suggest::nearest(word, names)?;
+    Some(format!(
+        "did you mean the command `{} {near}`?",
+        terminal.program
+    ))
+}
+
+async fn collect(
+    options: &args::Diagnose,
+    targets: Vec<Target>,
+    terminal: &Terminal,
+    early: &mut dyn FnMut(&Evidence) -> Result<(), Failure>,
+) -> Result<Evidence, Failure> {
+    let progress = Progress::start(terminal.watched);
+    progress.say("reaching the cluster");
+    let cluster = Cluster::connect(&connect_options(&options.cluster))
+        .await
+        .map_err(unconnected)?;
+    let scope = Scope {
+        namespaces: namespaces(options, &cluster),
+        selector: options.selector.clone(),
+        targets,
+    };
+    let failed = |error: ScanError| {
+        let slips = options
+            .targets
+            .iter()
+            .filter_map(|word| slip(word, terminal))
+            .next();
+        unscanned(error).maybe_help(slips)
+    };
+
+    progress.say("listing pods");
+    let mut scan = cluster.start(&scope).await.map_err(failed)?;
+    let mut shown = 0;
+    while let Some(page) = scan.next().await.map_err(failed)? {
+        progress.say(listed(page.progress));
+        let found = scan.evidence().symptoms.len();
+        // Twice as many as last time: what is judged early costs no more than the end does.
+        if page.progress.remaining.is_some_and(|left| left > 0) && found > 0 && found >= 2 * shown {
+            shown = found;
+            let mut evidence = scan.evidence().clone();
+            ask(&cluster, &mut evidence, &progress).await;
+            early(&evidence)?;
+        }
+    }
+    let mut evidence = scan.finish();
+    ask(&cluster, &mut evidence, &progress).await;
+    Ok(evidence)
+}
+
+/// Asks until nothing is left to ask or the budget is spent.
+async fn ask(cluster: &Cluster, evidence: &mut Evidence, progress: &Progress) {
+    let started = Instant::now();
+    let mut before = Vec::new();
+    for _ in 0..ROUNDS {
+        let questions = pulldoctor_diagnose::questions(evidence);
+        // What the cluster cannot answer comes back as it was.
+        if questions.is_empty() || questions == before {
+            return;
+        }
+        let Some(left) = BUDGET.checked_sub(started.elapsed()) else {
+            evidence.gaps.push(unasked(questions));
+            return;
+        };
+        progress.say(format!("asking {}", count(questions.len(), "question")));
+        let answering = cluster.answer(&questions, evidence);
+        if tokio::time::timeout(left, answering).await.is_err() {
+            evidence
+                .gaps
+                .push(unasked(pulldoctor_diagnose::questions(evidence)));
+            return;
+        }
+        before = questions;
+    }
+}
+
+/// The gap where time ran out.
+fn unasked(questions: Vec<Question>) -> Gap {
+    Gap {
+        what: format!(
+            "ask {} within {} s",
+            count(questions.len(), "more question"),
+            BUDGET.as_secs()
+        ),
+        why: GapReason::Timeout,
+        grant: None,
+        questions,
+        hides_pods: false,
+    }
+}
+
+fn listed(progress: ScanProgress) -> String {
+    let seen = count(progress.pods, "pod");
+    match progress.remaining {
+        Some(left) if left > 0 => {
+            let all = progress.pods as u64 + left;
+            format!("listing pods: {seen} of {all}, {} stuck", progress.stuck)
+        }
+        _ => format!("listing pods: {seen}, {} stuck", progress.stuck),
+    }
+}
+
+fn namespaces(options: &args::Diagnose, cluster: &Cluster) -> Namespaces {
+    if options.all_namespaces {
+        return Namespaces::All;
+    }
+    let named = options
+        .namespace
+        .as_deref()
+        .unwrap_or_else(|| cluster.default_namespace());
+    Namespaces::Named(vec![named.to_owned()])
+}
+
+fn connect_options(flags: &args::ClusterFlags) -> ConnectOptions {
+    ConnectOptions {
+        kubeconfig: flags.kubeconfig.clone(),
+        context: flags.context.clone(),
+        impersonate: flags.impersonate.clone(),
+        impersonate_groups: flags.impersonate_groups.clone(),
+        request_timeout: flags.request_timeout.filter(|time| !time.is_zero()),
+        deadline: None,
+    }
+}
+
+fn unconnected(error: ConnectError) -> Failure {
+    let (exit, help) = (error.exit(), error.help());
+    let no_cluster = matches!(error, ConnectError::NoConfig { .. });
+    let failure = Failure::cannot(exit, error).maybe_help(help);
+    if no_cluster && exit == ExitCode::Request {
+        failure.help("`pulldoctor demo` needs no cluster, and `pulldoctor explain` reads a message")
+    } else {
+        failure
+    }
+}
+
+fn unscanned(error: ScanError) -> Failure {
+    let help = error.help();
+    Failure::cannot(error.exit(), error).maybe_help(help)
 }

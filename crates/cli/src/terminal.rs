@@ -65,7 +65,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 /// Turns the result of writing into that of a command.
 pub(crate) fn finish(result: io::Result<()>) -> Result<(), Failure> {
     match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::request(
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unable(
             anyhow::Error::new(error).context("write to standard output"),
         )),
         _ => Ok(()),
@@ -89,7 +89,7 @@ pub(crate) fn print_failure(failure: &Failure) {
     };
     let mut chain = failure.error.chain().map(ToString::to_string);
     let mut before = chain.next().unwrap_or_default();
-    line(Label::Error, "error", &before);
+    line(Label::Error, "error", &format!("{}{before}", failure.lead));
     for cause in chain {
         // Some libraries repeat their source in their own text.
         if !before.contains(&cause) {
@@ -130,7 +130,10 @@ fn usage(rendered: &str, program: &str) -> Failure {
     for line in rendered.lines() {
         let line = line.trim();
         if let Some(tip) = line.strip_prefix("tip: ") {
-            help.push(tip.to_owned());
+            // A flag is hardly ever meant as a value.
+            if !tip.contains("as a value, use") {
+                help.push(tip.to_owned());
+            }
         } else if let Some(values) = line.strip_prefix("[possible values: ") {
             help.push(format!("choose one of {}", values.trim_end_matches(']')));
         } else if let Some(usage) = line.strip_prefix("Usage: ") {
@@ -168,7 +171,11 @@ pub(crate) fn read(path: &std::path::Path, most: u64) -> anyhow::Result<Vec<u8>>
         read(&mut content).with_context(|| format!("read `{}`", path.display()))?;
     }
     if content.len() as u64 > most {
-        anyhow::bail!("`{}` is larger than {} MiB", path.display(), most >> 20);
+        anyhow::bail!(
+            "read `{}`: it is larger than {} MiB",
+            path.display(),
+            most >> 20
+        );
     }
     Ok(content)
 }

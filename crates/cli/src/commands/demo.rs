@@ -57,7 +57,7 @@ fn chosen(name: Option<&str>, terminal: &Terminal) -> Result<&'static Recorded, 
     };
     cases::find(name).ok_or_else(|| {
         let near = suggest::nearest(name, cases::ALL.iter().map(|case| case.name));
-        Failure::request(anyhow::anyhow!("find a recorded case `{name}`"))
+        Failure::unable(anyhow::anyhow!("find a recorded case `{name}`"))
             .maybe_help(near.map(|near| format!("did you mean `{near}`?")))
             .help(format!("`{} demo --list` lists them", terminal.program))
     })

@@ -6,25 +6,36 @@ use anyhow::Context as _;
 use pulldoctor_model::{Evidence, ExitCode};
 
 use crate::{
-    args, collect,
+    args::{self, Format},
+    collect,
     failure::Failure,
-    output,
+    output::{self, Lines},
     terminal::{self, Terminal},
 };
 
 /// Runs `diagnose`.
 pub(crate) fn run(options: &args::Diagnose, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let mut lines = Lines::default();
     let evidence = match &options.bundle {
         Some(path) => collect::recorded(path)?,
-        None => collect::live(options, terminal)?,
+        None => collect::live(options, terminal, &mut |evidence| {
+            if options.output.format == Format::Ndjson {
+                let found = pulldoctor_diagnose::report(evidence);
+                terminal::print(&lines.incidents(&found).map_err(Failure::bug)?)?;
+            }
+            Ok(())
+        })?,
     };
-    let report = pulldoctor_diagnose::report(&evidence);
     if let Some(path) = &options.record {
         record(path, &evidence)?;
     }
-    let text = output::render(&report, &options.output, evidence.observed, terminal)?;
+    let found = pulldoctor_diagnose::report(&evidence);
+    let text = match options.output.format {
+        Format::Ndjson => lines.rest(&found).map_err(Failure::bug)?,
+        _ => output::render(&found, &options.output, evidence.observed, terminal)?,
+    };
     terminal::print(&text)?;
-    Ok(report.exit())
+    Ok(found.exit())
 }
 
 /// Writes all that was seen, as one JSON document.
@@ -32,5 +43,5 @@ fn record(path: &Path, evidence: &Evidence) -> Result<(), Failure> {
     let text = pulldoctor_report::json(evidence).map_err(Failure::bug)?;
     std::fs::write(path, text)
         .with_context(|| format!("write `{}`", path.display()))
-        .map_err(Failure::request)
+        .map_err(Failure::unable)
 }

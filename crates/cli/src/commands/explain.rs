@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, BufRead, BufWriter, Read as _, Write},
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
 };
 
 use pulldoctor_diagnose::TextVerdict;
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &args::Explain, terminal: &Terminal) -> Result<ExitCo
                 .take(MOST)
                 .read_to_end(&mut text)
                 .map_err(|error| {
-                    Failure::request(anyhow::Error::new(error).context("read standard input"))
+                    Failure::unable(anyhow::Error::new(error).context("read standard input"))
                 })?;
             let text = String::from_utf8_lossy(&text);
             let verdicts = pulldoctor_diagnose::read_paste(&text);
@@ -219,12 +219,13 @@ fn word<T: Serialize>(fact: Option<&T>) -> Option<String> {
 }
 
 /// Reads one message a line and writes one document a line, as they come.
-fn stream(mut input: impl BufRead, mut out: impl Write) -> Result<(), Failure> {
+fn stream(input: impl Read, mut out: impl Write) -> Result<(), Failure> {
+    let mut input = BufReader::with_capacity(1 << 16, input);
     let mut line = Vec::new();
     loop {
         line.clear();
         let read = read_line(&mut input, &mut line).map_err(|error| {
-            Failure::request(anyhow::Error::new(error).context("read standard input"))
+            Failure::unable(anyhow::Error::new(error).context("read standard input"))
         })?;
         if !read {
             break;
@@ -234,7 +235,7 @@ fn stream(mut input: impl BufRead, mut out: impl Write) -> Result<(), Failure> {
         let text = pulldoctor_report::ndjson(&document).map_err(Failure::bug)?;
         let written = out.write_all(text.as_bytes()).and_then(|()| {
             // Whoever waits for the answer to the last line gets it; a pile is written at once.
-            if input.fill_buf().map_or(true, <[u8]>::is_empty) {
+            if input.buffer().is_empty() {
                 out.flush()
             } else {
                 Ok(())
