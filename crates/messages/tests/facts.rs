@@ -119,6 +119,14 @@ fn kubelet_1() {
             "not-a-pull-problem",
         ),
         (
+            "MountVolume.SetUp failed for volume \"x\": secret \"regcred\" not found",
+            "not-a-pull-problem",
+        ),
+        (
+            "Failed create pod sandbox: rpc error: code = Unknown desc = failed to create a sandbox for pod \"x\": operation timeout: context deadline exceeded",
+            "not-a-pull-problem",
+        ),
+        (
             "0/3 nodes are available: 3 Insufficient cpu.",
             "not-a-pull-problem",
         ),
