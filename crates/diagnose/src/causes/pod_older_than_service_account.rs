@@ -71,8 +71,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let service_account = case.symptom.service_account.as_deref().unwrap_or("default");
     let names = list(secrets.iter().map(|one| one.name));
     let contradicted = was_there_before(case, facts);
-    let confidence = if contradicted || mirror(case).is_some() {
+    let confidence = if contradicted {
         Confidence::Possible
+    } else if mirror(case).is_some() {
+        Confidence::Likely
     } else {
         Confidence::Proven
     };

@@ -3,7 +3,7 @@
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::support::credentials::{
-    Keys, Word, is_public, keys, login_object, login_questions, mirror, only_usable, with_login,
+    Keys, Word, is_public, keys, login_object, login_questions, only_usable, with_login,
     with_replace_secret, word,
 };
 use crate::{
@@ -53,10 +53,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         return None;
     }
     let confidence = match word {
-        Word::SentWrong | Word::SentRefused | Word::Expired if mirror(case).is_none() => {
-            Confidence::Likely
-        }
-        Word::SentWrong | Word::SentRefused | Word::Expired => Confidence::Possible,
+        Word::SentWrong | Word::SentRefused | Word::Expired => Confidence::Likely,
         // public.ecr.aws answers a stale login with 403.
         Word::Status403 if keys(case) == Keys::Usable => Confidence::Possible,
         _ => return None,

@@ -1,6 +1,6 @@
 //! `registry-server-error`.
 
-use pulldoctor_messages::{Fault, HostRole};
+use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
 
 use crate::{
@@ -63,14 +63,13 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let (status, is_fault) = answered(case)?;
     let foreign = case.reading().foreign_host.as_ref();
-    let by_mirror = foreign.is_some_and(|foreign| foreign.role == HostRole::Mirror);
     let known = !case.pasted || case.reading().registry.is_some() || foreign.is_some();
     let host = if known {
         format!("`{}`", case.failed_host())
     } else {
         "the registry".to_owned()
     };
-    let confidence = if is_fault && !by_mirror {
+    let confidence = if is_fault {
         Confidence::Likely
     } else {
         Confidence::Possible
@@ -87,16 +86,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         Object::registry(case.failed_host()),
         summary,
     );
-    if by_mirror {
-        finding = finding.rival(
-            CauseId::MirrorMisconfigured,
-            format!(
-                "{host} stands in for `{}` by the node's configuration",
-                case.registry()
-            ),
-            "the runtime's mirror configuration on the node",
-        );
-    }
     if !is_fault {
         let decided_by = case.node_view_question().map_or_else(
             || case.registry_question().to_string(),

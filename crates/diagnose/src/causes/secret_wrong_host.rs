@@ -3,7 +3,7 @@
 use pulldoctor_model::{CauseId, Confidence, Question};
 
 use super::support::credentials::{
-    State, led, list, login_object, login_questions, named, only_usable, with_login,
+    State, led, list, login_object, login_questions, named, only_usable, refusing_host, with_login,
     with_registry_caret, with_replace_secret, with_rivals, word,
 };
 use crate::{
@@ -55,7 +55,7 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let lead = led(case, CauseId::SecretWrongHost)?;
-    let host = case.registry();
+    let host = refusing_host(case);
     let summary = match only_usable(case) {
         Some(one) => format!(
             "pull secret `{}` has no login for `{host}`: the node sent none",

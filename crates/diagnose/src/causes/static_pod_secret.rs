@@ -3,7 +3,9 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
-use super::support::credentials::{Host, host_of, login_questions, mirror, with_login, word};
+use super::support::credentials::{
+    Host, host_of, login_questions, mirror, refusing_host, with_login, word,
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -61,8 +63,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let hides = refused.is_some() && host_of(case) == Host::Hides;
     let confidence = if told && !case.symptom.static_pod {
         Confidence::Likely
-    } else if hides || mirror(case).is_some() {
+    } else if hides {
         Confidence::Possible
+    } else if mirror(case).is_some() {
+        Confidence::Likely
     } else {
         Confidence::Proven
     };
@@ -71,7 +75,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     } else {
         format!(
             "the pod is static and cannot use pull secrets, and `{}` wants a login",
-            case.registry()
+            refusing_host(case)
         )
     };
     let mut finding = case.finding(

@@ -276,6 +276,9 @@ pub(crate) enum Host {
 /// How the image's registry treats those who come without a login. Of a pasted text only a host
 /// that the text itself names counts.
 pub(crate) fn host_of(case: &Case<'_>) -> Host {
+    if mirror(case).is_some() {
+        return Host::Plain;
+    }
     let host = if case.pasted {
         case.reading().registry.clone().unwrap_or_default()
     } else {
@@ -328,6 +331,9 @@ pub(crate) fn is_public(case: &Case<'_>) -> bool {
     let Some(image) = &case.image else {
         return false;
     };
+    if mirror(case).is_some() {
+        return false;
+    }
     match image.registry() {
         "registry.k8s.io" | "k8s.gcr.io" | "mcr.microsoft.com" | "public.ecr.aws" => true,
         // Where registry.k8s.io sends its clients for manifests.
@@ -371,7 +377,7 @@ pub(crate) fn login_questions(case: &Case<'_>) -> Vec<Question> {
         );
     }
     let entitled = word.may_lack_login() && case.symptom.pull_policy != Some(PullPolicy::Always);
-    if entitled || cloud_of(&case.registry()).is_some() {
+    if entitled || cloud_of(&refusing_host(case)).is_some() {
         asked.extend(case.node_question());
     }
     // A secret that may not be read may still be named by the kubelet's own event.
@@ -392,7 +398,13 @@ pub(crate) fn node_has_image(facts: &NodeFacts, image: &Reference) -> bool {
     })
 }
 
-/// The mirror that refused in the registry's place.
+/// The host that refused: the image's registry, or the mirror that stands in for it.
+pub(crate) fn refusing_host(case: &Case<'_>) -> String {
+    mirror(case).map_or_else(|| case.registry(), str::to_owned)
+}
+
+/// The mirror that refused in the registry's place. What it said is the cause; that it is one
+/// stands beside (`mirror-misconfigured`).
 pub(crate) fn mirror<'c>(case: &'c Case<'_>) -> Option<&'c str> {
     case.reading()
         .foreign_host
@@ -428,8 +440,10 @@ pub(crate) fn defect<'a>(
         .into_iter()
         .filter(|one| matches!(one.state, State::Usable | State::Unknown))
         .collect();
-    let confidence = if mirror(case).is_some() || !others.is_empty() {
+    let confidence = if !others.is_empty() {
         Confidence::Possible
+    } else if mirror(case).is_some() {
+        Confidence::Likely
     } else {
         Confidence::Proven
     };

@@ -3,7 +3,7 @@
 use pulldoctor_messages::CredentialUse;
 use pulldoctor_model::{Applicability, CauseId, Finding};
 
-use super::{Defect, Lead, Named, State, Word, mirror, named, only_usable};
+use super::{Defect, Lead, Named, State, Word, named, only_usable, refusing_host};
 use crate::{
     case::Case,
     causes::support::{in_namespace, quote},
@@ -21,7 +21,7 @@ pub(crate) fn with_rivals(mut finding: Finding, case: &Case<'_>, lead: &Lead) ->
 }
 
 fn rival_words(case: &Case<'_>, rival: CauseId) -> (String, String) {
-    let host = case.registry();
+    let host = refusing_host(case);
     let registry = case.registry_question().to_string();
     let keyring = case.keyring_question().to_string();
     match rival {
@@ -80,13 +80,6 @@ fn rival_words(case: &Case<'_>, rival: CauseId) -> (String, String) {
             case.node_view_question()
                 .map_or(registry, |question| question.to_string()),
         ),
-        CauseId::MirrorMisconfigured => (
-            format!(
-                "not `{host}` but its mirror `{}` refused",
-                mirror(case).unwrap_or("of the node's configuration")
-            ),
-            "the runtime's mirror configuration on the node".to_owned(),
-        ),
         _ => (
             "the registry may have a fault of its own".to_owned(),
             registry,
@@ -100,7 +93,7 @@ pub(crate) fn host_name(case: &Case<'_>) -> String {
     if case.pasted && reading.registry.is_none() && reading.foreign_host.is_none() {
         "the registry".to_owned()
     } else {
-        format!("`{}`", case.registry())
+        format!("`{}`", refusing_host(case))
     }
 }
 

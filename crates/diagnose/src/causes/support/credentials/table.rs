@@ -5,7 +5,7 @@ use pulldoctor_model::{CauseId, Confidence};
 
 use super::{
     Host, Keys, State, Word, cloud_of, host_of, is_ecr, is_public, keys, mirror, named, node_is_in,
-    word,
+    refusing_host, word,
 };
 use crate::case::Case;
 
@@ -41,7 +41,7 @@ fn lead(case: &Case<'_>) -> Option<Lead> {
     let word = word(case)?;
     let keys = keys(case);
     let host = host_of(case);
-    let name = case.registry();
+    let name = refusing_host(case);
     let azure = name.ends_with(".azurecr.io");
     let mut lead = match (word, keys, host) {
         (Word::NothingSent, Keys::Usable, Host::Hides) => {
@@ -121,8 +121,7 @@ fn lead(case: &Case<'_>) -> Option<Lead> {
 /// finding from being sure.
 fn soften(case: &Case<'_>, lead: &mut Lead, word: Word, keys: Keys) {
     if mirror(case).is_some() {
-        lead.confidence = lead.confidence.min(Confidence::Possible);
-        lead.rivals.push(CauseId::MirrorMisconfigured);
+        lead.confidence = lead.confidence.min(Confidence::Likely);
     }
     if lead.cause != CauseId::AuthMissingCredentials {
         return;
@@ -134,7 +133,7 @@ fn soften(case: &Case<'_>, lead: &mut Lead, word: Word, keys: Keys) {
         lead.confidence = lead.confidence.min(Confidence::Possible);
         lead.rivals.push(CauseId::PodOlderThanServiceAccount);
     }
-    let cloud = cloud_of(&case.registry());
+    let cloud = cloud_of(&refusing_host(case));
     let elsewhere = cloud.is_some_and(|cloud| {
         case.node()
             .seen()
@@ -172,4 +171,140 @@ fn secret_is_old(case: &Case<'_>) -> bool {
 /// The lead, if it is this cause.
 pub(crate) fn led(case: &Case<'_>, cause: CauseId) -> Option<Lead> {
     lead(case).filter(|lead| lead.cause == cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Confidence, Question, SecretFacts};
+
+    use crate::{
+        causes::support::credentials::samples::{
+            ANONYMOUS, FORBIDDEN, IMAGE, NO_BASIC, SCOPE, WRONG_LOGIN, about, account,
+            missing_secret,
+        },
+        fixture::{Fixture, node, pull_secret, stuck},
+    };
+
+    const HOSTS: [&str; 5] = [
+        "registry.example.com",
+        "docker.io",
+        "ghcr.io",
+        "shop.azurecr.io",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+    ];
+
+    fn texts() -> Vec<String> {
+        let status_401 = FORBIDDEN.replace("403 Forbidden", "401 Unauthorized");
+        let token_403 = WRONG_LOGIN.replace("401 Unauthorized", "403 Forbidden");
+        let expired = format!("{FORBIDDEN}\ndenied: Your authorization token has expired.");
+        [NO_BASIC, ANONYMOUS, WRONG_LOGIN, SCOPE, FORBIDDEN]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([status_401, token_403, expired])
+            .collect()
+    }
+
+    type Build = fn(Fixture) -> Fixture;
+
+    /// What the API may show, as builders.
+    fn shown() -> Vec<(&'static str, Build)> {
+        vec![
+            ("nothing", |one| one),
+            ("no secret", |one| account(one, &[])),
+            ("a usable secret", |one| {
+                account(one, &[]).secret("regcred", pull_secret())
+            }),
+            ("a missing secret", |one| {
+                account(one, &[]).secret("regcred", missing_secret())
+            }),
+            ("an ignored secret", |one| {
+                let opaque = SecretFacts {
+                    kind: Some("Opaque".to_owned()),
+                    ..pull_secret()
+                };
+                account(one, &[]).secret("regcred", opaque)
+            }),
+            ("a usable and a missing secret", |one| {
+                account(one, &[])
+                    .secret("regcred", pull_secret())
+                    .secret("gone", missing_secret())
+            }),
+            ("an unreadable secret", |one| {
+                account(one, &[])
+                    .symptom(|symptom| symptom.pull_secrets.push("regcred".to_owned()))
+                    .forbid(Question::Secret {
+                        namespace: "shop".to_owned(),
+                        name: "regcred".to_owned(),
+                    })
+            }),
+            ("a service account with a secret", |one| {
+                account(one, &["regcred"])
+            }),
+        ]
+    }
+
+    #[test]
+    fn every_row_keeps_the_promises_of_the_document() {
+        for text in texts() {
+            for host in HOSTS {
+                let text = about(&text, host);
+                let image = about(IMAGE, host);
+                for (what, build) in shown() {
+                    for with_node in [false, true] {
+                        let mut fixture = build(stuck(&image, "ErrImagePull", &text));
+                        if with_node {
+                            fixture = fixture.node(node());
+                        }
+                        let finding = fixture.judge();
+                        let row = format!("{what}, {text}: {} {:?}", finding.cause, finding.rivals);
+                        assert_ne!(finding.cause, CauseId::Unknown, "{row}");
+                        assert!(
+                            finding
+                                .rivals
+                                .iter()
+                                .all(|one| one.cause != CauseId::Unknown),
+                            "a rival is named by its cause; {row}"
+                        );
+                        match finding.confidence {
+                            Confidence::Proven => assert!(finding.rivals.is_empty(), "{row}"),
+                            Confidence::Possible => assert!(!finding.rivals.is_empty(), "{row}"),
+                            Confidence::Likely | Confidence::Unknown => {}
+                        }
+                        let says_missing = finding.cause == CauseId::AuthMissingCredentials;
+                        let was_sent = text.contains("oauth token") || text.contains("expired");
+                        assert!(!(says_missing && was_sent), "{row}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pasted_text_is_never_proof_and_never_without_a_cause() {
+        for text in texts() {
+            for host in HOSTS {
+                let verdict = crate::read_text(&about(&text, host));
+                assert!(verdict.confidence <= Confidence::Likely);
+                assert_ne!(verdict.cause, CauseId::Unknown, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_mirror_refuses_is_about_the_mirror() {
+        let text = "failed to pull and unpack image \"docker.io/shop/api:1\": failed to resolve image: unexpected status from HEAD request to https://mirror.example.com/v2/shop/api/manifests/1?ns=docker.io: 401 Unauthorized";
+        let finding = account(stuck("shop/api:1", "ErrImagePull", text), &[]).judge();
+        assert_eq!(finding.cause, CauseId::AuthMissingCredentials);
+        assert!(
+            finding.summary.contains("`mirror.example.com`"),
+            "{}",
+            finding.summary
+        );
+        assert!(
+            finding
+                .also
+                .iter()
+                .any(|also| also.cause == CauseId::MirrorMisconfigured)
+        );
+    }
 }
