@@ -192,18 +192,22 @@ fn hold(
         );
     }
     if let Some(disk) = furnishing.disk {
-        let _ = writeln!(
-            script,
-            "mount -o loop {} $0/var-lib/containerd",
-            disk.display()
-        );
+        // Its file will be out of sight under the node's own /var/lib.
+        let _ = writeln!(script, "disk=$(losetup -f --show {})", disk.display());
     }
     script += "touch $0/furnished\n";
     if furnishing.own_var {
         script += "mount -t tmpfs -o mode=755 tmpfs /run
             mkdir -p /run/lock
             mount --bind $0/var-log /var/log
-            mount --rbind $0/var-lib /var/lib\n";
+            mount --bind $0/var-lib /var/lib\n";
+    }
+    if furnishing.disk.is_some() {
+        // Mounted in one place only: cAdvisor takes a device's first mount point, and has no
+        // statistics when that one is hidden. Detached while in use, the device goes with the
+        // last mount.
+        script += "mount $disk /var/lib/containerd
+            losetup -d $disk\n";
     }
     script += "exec sleep infinity\n";
     let mut argv: Vec<String> = Vec::new();
