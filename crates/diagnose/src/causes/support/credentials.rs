@@ -20,6 +20,13 @@
 //! | 401 and no more | hides: not-found-or-private P; else auth-missing P | hides: not-found-or-private P; else auth-missing L | hides: not-found-or-private P; else auth-bad P | not-found-or-private P |
 //! | 403 and no more | hides: not-found-or-private P; else auth-forbidden P | hides: not-found-or-private P; else auth-missing P | hides: not-found-or-private P; else auth-forbidden P | not-found-or-private P |
 //!
+//! Three things soften a row: a service account that is not known (auth-missing is then possible,
+//! pod-older-than-service-account its rival), a node that may get its login from a credential
+//! provider of the registry's cloud (possible), and a mirror that answered in the registry's place
+//! (likely at most; the row is then about the mirror). ECR's 403 is told to a login, since it
+//! answers 401 without one: auth-forbidden P, or auth-expired P where the secret is older than 12
+//! hours. A 403 on an image that everyone may pull is blocked-by-policy P.
+//!
 //! Over the table stand the causes that are read from the API and explain the refusal alone:
 //! secret-missing, secret-wrong-type, pod-older-than-service-account, static-pod-secret,
 //! image-not-entitled. Where every named secret is missing or of a wrong type the column is "no
