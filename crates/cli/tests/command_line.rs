@@ -76,7 +76,6 @@ fn run(arguments: &[&str]) -> Done {
 fn a_bad_flag() {
     insta::assert_snapshot!(run(&["--no-such-flag"]).refused(), @"
     error: unexpected argument '--no-such-flag' found
-    help: to pass '--no-such-flag' as a value, use '-- --no-such-flag'
     help: usage: pulldoctor diagnose [OPTIONS] [TARGET]...
     help: `pulldoctor --help` shows the commands and their flags
     ");
@@ -116,19 +115,19 @@ fn a_case_that_does_not_exist() {
     assert!(
         run(&["demo", "no-such-case"])
             .refused()
-            .starts_with("error: find a recorded case")
+            .starts_with("error: cannot find a recorded case")
     );
 }
 
 #[test]
 fn a_recording_that_cannot_be_read() {
     insta::assert_snapshot!(run(&["--bundle", "missing.json"]).refused(), @"
-    error: read `missing.json`
+    error: cannot read `missing.json`
     caused by: No such file or directory (os error 2)
     ");
     let broken = Run::new(&["--bundle", "-"]).stdin("{\"schema\":").done();
     insta::assert_snapshot!(broken.refused(), @"
-    error: read the recording `-`
+    error: cannot read the recording `-`
     caused by: EOF while parsing a value at line 1 column 10
     help: `--bundle` reads what `--record` wrote
     ");
@@ -382,4 +381,103 @@ fn completions_for_every_shell() {
     disk-io-error	the node's disk fails or is read-only
     :4
     ");
+}
+
+#[test]
+fn a_demo_needs_nothing() {
+    let done = run(&["demo"]);
+    assert_eq!(done.code(), 0);
+    assert!(done.out().contains("\nerror["), "{}", done.out());
+    assert!(done.out().contains("demo --list"));
+    let list = run(&["demo", "--list"]).out();
+    let names: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(!names.is_empty());
+    let document = run(&["demo", names[0], "-o", "json"]);
+    assert_eq!(document.code(), 0);
+    let document: serde_json::Value = serde_json::from_str(&document.out()).expect("JSON");
+    assert_eq!(document["schema"], "pulldoctor.dev/report/v1");
+    let every = run(&["demo", "--all", "-o", "ndjson"]).out();
+    assert_eq!(
+        every
+            .lines()
+            .filter(|line| line.contains("\"type\":\"end\""))
+            .count(),
+        names.len()
+    );
+}
+
+#[test]
+fn no_kubeconfig() {
+    let done = run(&[]);
+    let text = done
+        .refused()
+        .replace(&std::env::temp_dir().display().to_string(), "TMP");
+    assert!(
+        text.starts_with("error: cannot find a kubeconfig"),
+        "{text}"
+    );
+    assert!(
+        text.contains("help: `pulldoctor demo` needs no cluster"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config");
+    std::fs::write(&file, "clusters: [").expect("written");
+    let done = run(&["--kubeconfig", &file.display().to_string()]);
+    assert!(
+        done.refused().starts_with("error: cannot read kubeconfig"),
+        "{}",
+        done.err()
+    );
+}
+
+#[test]
+fn a_target_of_no_kind() {
+    insta::assert_snapshot!(run(&["depl/api"]).refused(), @"
+    error: cannot read target `depl/api`: `depl` is no kind of object that has pods
+    help: did you mean `deployment/…`? one of pod/x, deploy/x, sts/x, ds/x, rs/x, rc/x, job/x, cronjob/x
+    ");
+}
+
+#[test]
+fn a_cluster_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config");
+    // A port that nothing listens on: bound and closed again.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port();
+    let config = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: gone\n\
+         clusters: [{{name: gone, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n\
+         contexts: [{{name: gone, context: {{cluster: gone, user: gone}}}}]\n\
+         users: [{{name: gone, user: {{}}}}]\n"
+    );
+    std::fs::write(&file, config).expect("written");
+    for format in ["human", "json", "yaml", "ndjson"] {
+        let done = run(&[
+            "-A",
+            "-o",
+            format,
+            "--kubeconfig",
+            &file.display().to_string(),
+        ]);
+        assert_eq!(done.code(), 4, "{}", done.err());
+        assert_eq!(done.out(), "");
+        assert!(
+            done.err()
+                .starts_with("error: cannot list pods of context `gone`\ncaused by: "),
+            "{}",
+            done.err()
+        );
+        assert!(done.err().contains("\nhelp: "), "{}", done.err());
+    }
 }

@@ -33,6 +33,25 @@ fn shell_words(command: &str) -> Vec<String> {
     words
 }
 
+/// Words that are read as one: a flag and its value, an operator and what follows it.
+fn groups(command: &str) -> Vec<String> {
+    let mut groups: Vec<String> = Vec::new();
+    let mut open = false;
+    for word in shell_words(command) {
+        let is_flag = word.starts_with('-') && !word.contains('=');
+        let opens = is_flag || matches!(word.as_str(), ">" | ">>" | "<" | "|" | "&&" | "||");
+        match groups.last_mut() {
+            Some(last) if open && !(is_flag && last.starts_with('-')) => {
+                last.push(' ');
+                last.push_str(&word);
+            }
+            _ => groups.push(word),
+        }
+        open = opens;
+    }
+    groups
+}
+
 /// Breaks a command into lines of at most `width` columns, each but the last ending in ` \`, and
 /// the later ones indented by two columns: what is copied still runs. A word is never broken.
 pub(crate) fn lines(command: &str, width: usize) -> Vec<String> {
@@ -41,7 +60,7 @@ pub(crate) fn lines(command: &str, width: usize) -> Vec<String> {
     }
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in shell_words(command) {
+    for word in groups(command) {
         if !line.trim().is_empty() && line.width() + 1 + word.width() + 2 > width {
             line.push_str(" \\");
             lines.push(std::mem::replace(&mut line, "  ".to_owned()));
@@ -67,8 +86,8 @@ mod tests {
         assert_eq!(
             lines(command, 60),
             [
-                "kubectl patch serviceaccount default -n shop -p \\",
-                "  '{\"imagePullSecrets\": [{\"name\": \"regcred\"}]}' \\",
+                "kubectl patch serviceaccount default -n shop \\",
+                "  -p '{\"imagePullSecrets\": [{\"name\": \"regcred\"}]}' \\",
                 "  --dry-run=server",
             ]
         );

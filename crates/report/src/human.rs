@@ -56,27 +56,27 @@ pub(crate) fn title(page: &mut Page, cause: CauseId, confidence: Confidence, sum
     );
 }
 
-/// Facts, each after its word, the words in a column of their own. A word that repeats is
-/// written once.
+/// In the place of a word: a line of its own that belongs to the fact above.
+pub(crate) const SAME: &str = "";
+
+/// Facts, each after its word, the words in a column of their own.
 pub(crate) fn notes(page: &mut Page, notes: &[(&str, Text)]) {
     let column = notes
         .iter()
         .map(|(word, _)| word.chars().count())
         .max()
         .unwrap_or(0);
-    let mut before = "";
+    let rest = Text::plain(" ".repeat(5 + column + 2));
     for (word, text) in notes {
-        let (sign, shown) = if *word == before {
-            ("     ", "")
+        let first = if *word == SAME {
+            rest.clone()
         } else {
-            ("   = ", *word)
+            let gap = column + 2 - word.chars().count();
+            Text::of(Label::Frame, "   = ")
+                .with(Label::Key, *word)
+                .with(Label::Plain, " ".repeat(gap))
         };
-        let first = Text::of(Label::Frame, sign)
-            .with(Label::Key, shown)
-            .with(Label::Plain, " ".repeat(column + 2 - shown.chars().count()));
-        let rest = Text::plain(" ".repeat(5 + column + 2));
         page.paragraph(&first, &rest, text);
-        before = word;
     }
 }
 
@@ -93,32 +93,41 @@ fn place(namespaces: &[String]) -> String {
     }
 }
 
-/// The last line: the counts.
+/// The last line: the counts, and where to read more.
 fn summary(page: &mut Page, report: &Report, options: &HumanOptions) {
     let scanned = &report.scanned;
-    let hidden = report.gaps.iter().any(|gap| gap.counts);
-    let text = if report.incidents.is_empty() {
-        let seen = format!(
-            "{} in {}",
+    let none = Text::new();
+    let Some(first) = report.incidents.first() else {
+        let hidden = report.gaps.iter().any(|gap| gap.counts);
+        let whom = if hidden {
+            "pod that could be seen"
+        } else {
+            "pod"
+        };
+        let text = format!(
+            "No {whom} waits for an image: {} in {}.",
             count(scanned.pods, "pod"),
             place(&scanned.namespaces)
         );
-        if hidden {
-            format!("No pod that could be seen waits for an image: {seen}.")
-        } else {
-            format!("No pod waits for an image: {seen}.")
-        }
-    } else {
-        let healthy = scanned.pods.saturating_sub(scanned.stuck);
-        let more = report.incidents.first().map_or_else(String::new, |first| {
-            format!(" `{} explain {}` for more.", options.program, first.cause)
-        });
-        format!(
-            "{}, {}; {} healthy.{more}",
-            count(report.incidents.len(), "incident"),
-            count(scanned.stuck, "pod"),
-            count(healthy, "pod"),
-        )
+        page.paragraph(&none, &none, &Text::plain(text));
+        return;
     };
-    page.paragraph(&Text::new(), &Text::new(), &Text::plain(text));
+    let mut counts = format!(
+        "{}, {}",
+        count(report.incidents.len(), "incident"),
+        count(scanned.stuck, "pod")
+    );
+    let healthy = scanned.pods.saturating_sub(scanned.stuck);
+    if healthy > 0 {
+        counts = format!("{counts}; {} healthy", count(healthy, "pod"));
+    }
+    counts.push('.');
+    let more = format!("`{} explain {}` for more.", options.program, first.cause);
+    let counts = Text::plain(counts);
+    if counts.width() + 1 + more.len() <= page.width() {
+        page.line(&counts.with(Label::Plain, format!(" {more}")));
+    } else {
+        page.line(&counts);
+        page.paragraph(&none, &none, &Text::plain(more));
+    }
 }

@@ -139,7 +139,8 @@ fn eighty_columns() {
        = text       …failed to resolve reference
                     "registry.example.com/shop/api:v1.4.2":
                     registry.example.com/shop/api:v1.4.2: not found
-       = seen       `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) (api, 41 ms)
+       = seen       which images did `Deployment/api` in `shop` have before?
+                    `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) (api, 41 ms)
        = or         image-not-found-repo: the registry's 404 says not which part is
                     missing; what decides: asking the registry for the tags of
                     `shop/api`
@@ -155,8 +156,8 @@ fn eighty_columns() {
             api=registry.example.com/shop/api:v1.4.1
     next kubelet retry in 3 min 10 s
 
-    1 incident, 3 pods; 43 pods healthy. `pulldoctor explain image-not-found-tag`
-    for more.
+    1 incident, 3 pods; 43 pods healthy.
+    `pulldoctor explain image-not-found-tag` for more.
     "#);
 }
 
@@ -172,7 +173,8 @@ fn a_hundred_and_twenty_columns() {
        |
        = text       …failed to resolve reference "registry.example.com/shop/api:v1.4.2":
                     registry.example.com/shop/api:v1.4.2: not found
-       = seen       `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) (api, 41 ms)
+       = seen       which images did `Deployment/api` in `shop` have before? `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready)
+                    (api, 41 ms)
        = or         image-not-found-repo: the registry's 404 says not which part is missing; what decides: asking the
                     registry for the tags of `shop/api`
        = also       always-needs-registry: the policy is Always
@@ -209,7 +211,8 @@ fn in_colour() {
     ␛[1m␛[34m   = ␛[0m␛[1mtext␛[0m       …failed to resolve reference
                     "registry.example.com/shop/api:v1.4.2":
                     registry.example.com/shop/api:v1.4.2: not found
-    ␛[1m␛[34m   = ␛[0m␛[1mseen␛[0m       `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) ␛[2m(api, 41 ms)␛[0m
+    ␛[1m␛[34m   = ␛[0m␛[1mseen␛[0m       ␛[2mwhich images did `Deployment/api` in `shop` have before?␛[0m
+                    `v1.4.1` (ReplicaSet api-5d7b, 3 pods ready) ␛[2m(api, 41 ms)␛[0m
     ␛[1m␛[34m   = ␛[0m␛[1mor␛[0m         ␛[33mimage-not-found-repo␛[0m: the registry's 404 says not which part is
                     missing; what decides: asking the registry for the tags of
                     `shop/api`
@@ -218,15 +221,15 @@ fn in_colour() {
                     auth-missing-credentials (the answer is 404, not 401)
     ␛[1m␛[34m   = ␛[0m␛[1mask␛[0m        does the registry serve `registry.example.com/shop/api:v1.4.2`
                     to the credentials of pod `shop/api-6c9f-a`?
-    ␛[1m␛[34m     ␛[0m           ␛[32mpulldoctor probe registry.example.com/shop/api:v1.4.2 \␛[0m
-    ␛[1m␛[34m     ␛[0m             ␛[32m--credentials pod/api-6c9f-a -n shop␛[0m
+                    ␛[32mpulldoctor probe registry.example.com/shop/api:v1.4.2 \␛[0m
+                      ␛[32m--credentials pod/api-6c9f-a -n shop␛[0m
     ␛[1m␛[36mhelp␛[0m: set the tag that ran before
           ␛[32mkubectl set image deployment/api -n shop \␛[0m
           ␛[32m  api=registry.example.com/shop/api:v1.4.1␛[0m
     ␛[2mnext kubelet retry in 3 min 10 s␛[0m
 
-    1 incident, 3 pods; 43 pods healthy. `pulldoctor explain image-not-found-tag`
-    for more.
+    1 incident, 3 pods; 43 pods healthy.
+    `pulldoctor explain image-not-found-tag` for more.
     "#);
 }
 
@@ -293,8 +296,8 @@ fn everything_with_v() {
             api=registry.example.com/shop/api:v1.4.1
     next kubelet retry in 3 min 10 s
 
-    1 incident, 3 pods; 43 pods healthy. `pulldoctor explain image-not-found-tag`
-    for more.
+    1 incident, 3 pods; 43 pods healthy.
+    `pulldoctor explain image-not-found-tag` for more.
     "#);
 }
 
@@ -355,8 +358,8 @@ fn an_image_wider_than_the_page_keeps_its_carets() {
                registry.example.com/shop/api:v1.4.2: not found
     next kubelet retry in 3 min 10 s
 
-    1 incident, 3 pods; 43 pods healthy. `pulldoctor explain image-not-found-tag`
-    for more.
+    1 incident, 3 pods; 43 pods healthy.
+    `pulldoctor explain image-not-found-tag` for more.
     "#);
 }
 

@@ -7,18 +7,15 @@ use pulldoctor_report::{Label, count};
 
 use crate::{
     args::{self, Format},
-    cases::{self, Recorded, Story},
+    cases::{self, Recorded},
     failure::Failure,
     output, suggest,
     terminal::{self, Terminal},
 };
 
-/// What is shown where no case is named, the first that is there: a fault that everyone has met.
-const SHOWN: [CauseId; 3] = [
-    CauseId::ImageNotFoundTag,
-    CauseId::AuthMissingCredentials,
-    CauseId::SecretMissing,
-];
+/// What is shown where no case is named, the first that is there: a fault that everyone has met,
+/// with a way back.
+const SHOWN: [&str; 2] = ["previous-revision-runs", "image-not-found-tag"];
 
 /// Runs `demo`.
 pub(crate) fn run(options: &args::Demo, terminal: &Terminal) -> Result<ExitCode, Failure> {
@@ -41,9 +38,9 @@ pub(crate) fn run(options: &args::Demo, terminal: &Terminal) -> Result<ExitCode,
     if options.name.is_none() && !options.all && options.output.format == Format::Human {
         let _ = writeln!(
             text,
-            "\n{} more: `{} demo --list`",
+            "\n`{} demo --list` names {} more.",
+            terminal.program,
             count(cases::ALL.len().saturating_sub(1), "recorded case"),
-            terminal.program
         );
     }
     terminal::print(&text)?;
@@ -63,21 +60,11 @@ fn chosen(name: Option<&str>, terminal: &Terminal) -> Result<&'static Recorded, 
     })
 }
 
-/// A case of a common cause.
+/// A common case.
 fn common() -> Result<&'static Recorded, Failure> {
-    let stories: Vec<(&Recorded, Story)> = cases::ALL
-        .iter()
-        .map(|case| Ok((case, case.story().map_err(Failure::bug)?)))
-        .collect::<Result<_, Failure>>()?;
-    let of = |cause: CauseId| {
-        stories
-            .iter()
-            .find(|(_, story)| story.causes() == [cause])
-            .map(|(case, _)| *case)
-    };
     SHOWN
         .into_iter()
-        .find_map(of)
+        .find_map(cases::find)
         .or_else(|| cases::ALL.first())
         .ok_or_else(|| Failure::bug(anyhow::anyhow!("no recorded case is built in")))
 }

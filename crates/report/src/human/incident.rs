@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use pulldoctor_model::{
-    Applicability, ContainerKind, EvidenceItem, Incident, NextQuestion, ReportSymptom, Vantage,
-    clean_line,
+    Applicability, ContainerKind, EvidenceItem, Incident, NextQuestion, ReportSymptom, RuledOut,
+    Vantage, clean_line,
 };
 
 use super::HumanOptions;
@@ -21,6 +21,9 @@ const WORKLOADS: usize = 4;
 
 /// Columns before a fact: the frame, the longest word (`ruled out`) and the space after it.
 const MARGIN: usize = 16;
+
+/// Reasons for what is ruled out that are told without `-v`.
+const REASONS: usize = 2;
 
 /// Draws an incident.
 pub(super) fn render(
@@ -156,7 +159,7 @@ fn extent(incident: &Incident, options: &HumanOptions) -> Text {
         .min()
         .and_then(|since| seconds_until(since, options.now));
     if let Some(seconds) = waiting {
-        parts.push(format!("waiting {}", duration(seconds)));
+        parts.push(format!("waiting {}", duration(seconds.max(1))));
     }
     Text::of(Label::Faint, parts.join(", "))
 }
@@ -181,7 +184,7 @@ fn facts<'a>(incident: &'a Incident, options: &HumanOptions) -> Vec<(&'a str, Te
     for item in &incident.evidence {
         // The message stands above already.
         if item.from != Vantage::Text || lines.is_empty() {
-            lines.push(("seen", evidence(item, options.verbose)));
+            lines.push(("seen", evidence(item)));
         }
     }
     for rival in &incident.rivals {
@@ -202,36 +205,84 @@ fn facts<'a>(incident: &'a Incident, options: &HumanOptions) -> Vec<(&'a str, Te
             .with(Label::Plain, format!(": {}", clean_line(&also.because)));
         lines.push(("also", text));
     }
-    if !incident.ruled_out.is_empty() {
-        let parts: Vec<String> = incident
-            .ruled_out
-            .iter()
-            .map(|ruled| format!("{} ({})", ruled.cause, clean_line(&ruled.by)))
-            .collect();
-        lines.push(("ruled out", Text::plain(parts.join(", "))));
-    }
+    lines.extend(ruled_out(&incident.ruled_out, options.verbose).map(|text| ("ruled out", text)));
     for next in &incident.next {
         lines.push(("ask", Text::plain(clean_line(&next.question))));
         if let Some(command) = &next.command {
             let command = as_called(command, options);
             for line in command::lines(&command, options.width.saturating_sub(MARGIN)) {
-                lines.push(("ask", Text::of(Label::Command, line)));
+                lines.push((super::SAME, Text::of(Label::Command, line)));
             }
         }
     }
     lines
 }
 
+/// What is excluded. Where it is much, by what is said with `-v` only.
+fn ruled_out(excluded: &[RuledOut], verbose: bool) -> Option<Text> {
+    if excluded.is_empty() {
+        return None;
+    }
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for ruled in excluded {
+        let id = ruled.cause.as_str();
+        match reasons.iter_mut().find(|(by, _)| *by == ruled.by) {
+            Some((_, ids)) => ids.push(id),
+            None => reasons.push((&ruled.by, vec![id])),
+        }
+    }
+    if verbose || reasons.len() <= REASONS {
+        let parts: Vec<String> = reasons
+            .iter()
+            .map(|(by, ids)| format!("{} ({})", together(ids), clean_line(by)))
+            .collect();
+        return Some(Text::plain(parts.join(", ")));
+    }
+    let ids: Vec<&str> = reasons.into_iter().flat_map(|(_, ids)| ids).collect();
+    Some(Text::plain(together(&ids)).with(Label::Faint, " (`-v` says by what)"))
+}
+
+/// Ids in a row, what neighbours begin with said once: `tls-expired/-name-mismatch`.
+fn together(ids: &[&str]) -> String {
+    let mut out = String::new();
+    let mut before = "";
+    for id in ids {
+        let stem = [
+            "registry-unreachable",
+            "image-not-found",
+            "auth",
+            "secret",
+            "tls",
+        ]
+        .into_iter()
+        .find(|stem| {
+            id.strip_prefix(stem)
+                .is_some_and(|rest| rest.starts_with('-'))
+        });
+        match stem {
+            Some(stem) if stem == before => {
+                out.push('/');
+                out.push_str(&id[stem.len()..]);
+            }
+            _ => {
+                if !out.is_empty() {
+                    out.push_str(", ");
+                }
+                out.push_str(id);
+            }
+        }
+        before = stem.unwrap_or_default();
+    }
+    out
+}
+
 /// A piece of evidence with its place and time.
-fn evidence(item: &EvidenceItem, with_question: bool) -> Text {
+fn evidence(item: &EvidenceItem) -> Text {
     let took = item
         .took_ms
         .map_or_else(String::new, |ms| format!(", {}", milliseconds(ms)));
-    let mut text = Text::new();
-    if with_question {
-        text.push(Label::Faint, format!("{} ", clean_line(&item.question)));
-    }
-    text.with(Label::Plain, format!("{} ", clean_line(&item.answer)))
+    Text::of(Label::Faint, format!("{} ", clean_line(&item.question)))
+        .with(Label::Plain, format!("{} ", clean_line(&item.answer)))
         .with(
             Label::Faint,
             format!("({}{took})", clean_line(&item.from.to_string())),
@@ -303,5 +354,23 @@ fn next_retry(page: &mut Page, incident: &Incident, options: &HumanOptions) {
     if let Some(seconds) = next {
         let text = format!("next kubelet retry in {}", duration(seconds));
         page.line(&Text::of(Label::Faint, text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_one_kind_are_said_together() {
+        assert_eq!(
+            together(&[
+                "tls-expired",
+                "tls-name-mismatch",
+                "host-typo",
+                "auth-forbidden"
+            ]),
+            "tls-expired/-name-mismatch, host-typo, auth-forbidden"
+        );
     }
 }
