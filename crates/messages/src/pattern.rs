@@ -435,6 +435,16 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_that_is_cut_inside_a_character_does_not_match() {
+        for pattern in ["get {url}", "get {w}", "get {img}"] {
+            for shift in ["", "x"] {
+                let text = format!("get https://{shift}{}", "é".repeat(SLOT));
+                let _ = run(pattern, Box::leak(text.into_boxed_str()));
+            }
+        }
+    }
+
+    #[test]
     fn first_words() {
         assert_eq!(
             Pattern::new("(get|head) {url}").first_words(),
