@@ -276,13 +276,7 @@ pub(crate) fn from_kube(error: &kube::Error) -> ApiError {
                 reason: login_fault(auth),
             };
         }
-        let tls = current.downcast_ref::<rustls::Error>().or_else(|| {
-            current
-                .downcast_ref::<std::io::Error>()
-                .and_then(|error| error.get_ref())
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        });
-        if let Some(tls) = tls {
+        if let Some(tls) = tls_fault(current) {
             return ApiError::Tls {
                 reason: tls.to_string(),
             };
@@ -291,6 +285,21 @@ pub(crate) fn from_kube(error: &kube::Error) -> ApiError {
     }
     ApiError::Unreachable {
         reason: innermost(error),
+    }
+}
+
+/// The TLS error in an error, through any number of I/O errors around it: those hide what they
+/// hold from `source`.
+fn tls_fault<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls);
+    }
+    let mut inner = error.downcast_ref::<std::io::Error>()?.get_ref()?;
+    loop {
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            return Some(tls);
+        }
+        inner = inner.downcast_ref::<std::io::Error>()?.get_ref()?;
     }
 }
 

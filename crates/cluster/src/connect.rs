@@ -68,6 +68,7 @@ impl Cluster {
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
         let chosen = kubeconfig::load(options)?;
         let address = chosen.config.cluster_url.to_string();
+        let address = address.trim_end_matches('/').to_owned();
         let default_namespace = chosen.config.default_namespace.clone();
         let context = chosen.context;
         let config = chosen.config;
