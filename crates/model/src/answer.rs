@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::PullPolicy;
+use crate::{KeyringFacts, PullPolicy};
 
 /// The answer to a [`Question`](crate::Question) of the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub enum Answer {
     Elsewhere(Vec<ImagePlace>),
     /// The registries that the scanned pods use.
     Registries(Vec<RegistryUse>),
+    /// The credentials that the kubelet tries, and a verdict on each secret.
+    Keyring(KeyringFacts),
     /// The object asked about does not exist.
     Absent,
 }

@@ -16,6 +16,7 @@ mod evidence;
 mod exit;
 mod finding;
 mod incident;
+mod keyring;
 mod question;
 mod symptom;
 mod text;
@@ -32,6 +33,11 @@ pub use finding::{
     ObjectKind, RemedyRef, Rival, RuledOut,
 };
 pub use incident::{Incident, Report, ReportGap, ReportSymptom};
+pub use keyring::{
+    AuthLooks, Blemish, CredentialKind, EntryFault, EntryVerdict, Expiry, ExpiryKnown, Fit,
+    JsonLooks, KeyringFacts, KeyringFailure, MalformedSecret, MatchingCredential, Mismatch,
+    NoEntries, SecretStanding, SecretVerdict, without_quoted_character,
+};
 pub use question::{Question, RegistryCredentials};
 pub use symptom::{ContainerKind, PullPolicy, Symptom};
 pub use text::{clean, clean_line, shorten};
