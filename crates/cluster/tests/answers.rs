@@ -1,4 +1,9 @@
 //! Answers of a fake cluster, and the gaps where it refuses.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test"
+)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Connections through a kubeconfig, over real sockets.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod common;
 

@@ -1,6 +1,8 @@
 //! A fake cluster and the objects that the tests put into it.
 #![allow(
     dead_code,
+    clippy::panic,
+    clippy::unwrap_used,
     reason = "every test crate uses some of these helpers, none uses all"
 )]
 
