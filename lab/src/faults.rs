@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::case::{Fault, FirewallAction, RouteKind};
+use crate::control_plane;
+use crate::exec;
 use crate::images::{self, Recipe};
 use crate::labd;
 use crate::net::Namespace;
@@ -309,7 +311,9 @@ impl<'a> Injected<'a> {
                     "free=$(df -k --output=avail /var/lib/containerd | tail -1)
                      [ $free -le {leave_kib} ] || fallocate -l $((free - {leave_kib}))K /var/lib/containerd/filler"
                 );
-                namespace.run(["sh", "-c", &script]).map(|_| ())
+                let node = namespace.name.clone();
+                namespace.run(["sh", "-c", &script])?;
+                wait_for_statistics(&node, "availableBytes", (leave_kib + 512) * 1024)
             }
             Fault::FillInodes { leave, .. } => {
                 own_disk(&node)?;
@@ -319,7 +323,9 @@ impl<'a> Injected<'a> {
                      free=$(df --output=iavail . | tail -1)
                      [ $free -le {leave} ] || seq 1 $((free - {leave})) | xargs touch"
                 );
-                namespace.run(["sh", "-c", &script]).map(|_| ())
+                let node = namespace.name.clone();
+                namespace.run(["sh", "-c", &script])?;
+                wait_for_statistics(&node, "inodesFree", leave + 50)
             }
             Fault::PauseMissing { .. } => {
                 self.note(Undo::ImportPause { node: node.clone() })?;
@@ -406,6 +412,22 @@ impl<'a> Injected<'a> {
             }
         }
     }
+}
+
+/// Waits until the kubelet's own statistics show what was done to the disk: it looks every few
+/// seconds, and a disk that fills up in real life has been full for longer than that.
+fn wait_for_statistics(node: &str, figure: &str, most: u64) -> Result<()> {
+    let path = format!("/api/v1/nodes/{node}/proxy/stats/summary");
+    let shown = exec::wait_until(Duration::from_secs(45), Duration::from_millis(500), || {
+        control_plane::get(&path).is_ok_and(|summary| {
+            let value = &summary["node"]["runtime"]["imageFs"][figure];
+            value.as_u64().is_some_and(|value| value <= most)
+        })
+    });
+    if !shown {
+        bail!("the kubelet's statistics of {node} do not show the full disk after 45 s");
+    }
+    Ok(())
 }
 
 fn own_disk(name: &str) -> Result<()> {
