@@ -103,11 +103,7 @@ async fn collect(
         targets,
     };
     let failed = |error: ScanError| {
-        let slips = options
-            .targets
-            .iter()
-            .filter_map(|word| slip(word, terminal))
-            .next();
+        let slips = options.targets.iter().find_map(|word| slip(word, terminal));
         unscanned(error).maybe_help(slips)
     };
 

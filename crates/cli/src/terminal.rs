@@ -1,14 +1,11 @@
 //! Standard output and standard error.
 
-use std::{
-    fmt::Write as _,
-    io::{self, IsTerminal as _, Write as _},
-};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 use clap::error::ErrorKind;
-use pulldoctor_model::{ExitCode, clean};
+use pulldoctor_model::ExitCode;
 use pulldoctor_report::{Label, Stylesheet};
 
 use crate::failure::Failure;
@@ -34,19 +31,23 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Looks at the environment and at the two streams.
     pub(crate) fn detect(program: &'static str) -> Self {
-        let columns = std::env::var("COLUMNS")
-            .ok()
-            .and_then(|columns| columns.parse().ok());
-        let measured =
-            || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
-        let width: usize = columns.or_else(measured).unwrap_or(WIDTH);
         Self {
-            width: width.clamp(40, WIDEST),
+            width: width(terminal_size::terminal_size_of(io::stdout())),
             style: stylesheet(AutoStream::choice(&io::stdout())),
             watched: io::stderr().is_terminal(),
             program,
         }
     }
+}
+
+/// Columns of the page: what COLUMNS says, else what the terminal has.
+fn width(terminal: Option<(terminal_size::Width, terminal_size::Height)>) -> usize {
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    let measured = || terminal.map(|(width, _)| width.0.into());
+    let width: usize = columns.or_else(measured).unwrap_or(WIDTH);
+    width.clamp(40, WIDEST)
 }
 
 fn stylesheet(choice: ColorChoice) -> Stylesheet {
@@ -80,12 +81,12 @@ pub(crate) fn print_error(text: &str) {
 /// `error:`, `caused by:` and `help:`.
 pub(crate) fn print_failure(failure: &Failure) {
     let style = stylesheet(AutoStream::choice(&io::stderr()));
+    let width = width(terminal_size::terminal_size_of(io::stderr()));
     let mut out = String::new();
     let mut line = |label: Label, word: &str, text: &str| {
-        let style = style.style(label);
-        let text = clean(text);
-        let text = text.trim_end().replace('\n', "\n  ");
-        let _ = writeln!(out, "{style}{word}{style:#}: {text}");
+        out.push_str(&pulldoctor_report::failure_line(
+            label, word, text, width, style,
+        ));
     };
     let mut chain = failure.error.chain().map(ToString::to_string);
     let mut before = chain.next().unwrap_or_default();

@@ -1,76 +1,10 @@
 //! What a person meets: a hermetic environment, eighty columns, the real binary.
 
-use std::{
-    io::Write as _,
-    process::{Output, Stdio},
-};
+mod common;
 
-use assert_cmd::cargo::cargo_bin_cmd;
+use std::{io::Write as _, process::Stdio};
 
-/// A run with a cleared environment.
-struct Run {
-    command: assert_cmd::Command,
-    _home: tempfile::TempDir,
-}
-
-impl Run {
-    fn new(arguments: &[&str]) -> Self {
-        let home = tempfile::tempdir().expect("a folder");
-        let mut command = cargo_bin_cmd!("pulldoctor");
-        command
-            .env_clear()
-            .env("HOME", home.path())
-            .env("COLUMNS", "80")
-            .current_dir(home.path())
-            .args(arguments);
-        Self {
-            command,
-            _home: home,
-        }
-    }
-
-    fn env(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
-        self
-    }
-
-    fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
-        self.command.write_stdin(text);
-        self
-    }
-
-    #[must_use]
-    fn done(mut self) -> Done {
-        Done(self.command.output().expect("the binary runs"))
-    }
-}
-
-struct Done(Output);
-
-impl Done {
-    fn code(&self) -> i32 {
-        self.0.status.code().expect("it was not killed")
-    }
-
-    fn out(&self) -> String {
-        String::from_utf8(self.0.stdout.clone()).expect("UTF-8")
-    }
-
-    fn err(&self) -> String {
-        String::from_utf8(self.0.stderr.clone()).expect("UTF-8")
-    }
-
-    /// The request was wrong: exit 3, nothing on standard output.
-    fn refused(&self) -> String {
-        assert_eq!(self.code(), 3, "{}", self.err());
-        assert_eq!(self.out(), "");
-        self.err()
-    }
-}
-
-fn run(arguments: &[&str]) -> Done {
-    Run::new(arguments).done()
-}
+use common::{Run, run};
 
 #[test]
 fn a_bad_flag() {
@@ -442,7 +376,8 @@ fn a_kubeconfig_that_cannot_be_read() {
 fn a_target_of_no_kind() {
     insta::assert_snapshot!(run(&["depl/api"]).refused(), @"
     error: cannot read target `depl/api`: `depl` is no kind of object that has pods
-    help: did you mean `deployment/…`? one of pod/x, deploy/x, sts/x, ds/x, rs/x, rc/x, job/x, cronjob/x
+    help: did you mean `deployment/…`? one of pod/x, deploy/x, sts/x, ds/x, rs/x,
+          rc/x, job/x, cronjob/x
     ");
 }
 

@@ -7,6 +7,7 @@
 
 mod command;
 mod excerpt;
+mod failure;
 mod human;
 mod knowledge;
 mod machine;
@@ -18,6 +19,7 @@ mod style;
 mod words;
 mod wrap;
 
+pub use failure::failure_line;
 pub use human::{HumanOptions, human};
 pub use knowledge::cause_list;
 pub use machine::{YamlError, json, ndjson, ndjson_end, ndjson_gap, ndjson_incident, yaml};
