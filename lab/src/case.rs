@@ -161,6 +161,10 @@ pub enum Fault {
         node: String,
         /// The reference.
         image: String,
+        /// Wait until the node object lists it; kubelets refresh that list every 30 s
+        /// (pkg/kubelet/images/image_gc_manager.go).
+        #[serde(default)]
+        listed: bool,
     },
 }
 
@@ -480,7 +484,7 @@ pub fn name_matches(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const TEXT: &str = r#"
+    const TEXT: &str = r"
 story: |
   A registry answers 503.
 origin: lab
@@ -501,7 +505,7 @@ expect:
   exit: 1
   incidents:
     - {cause: registry-server-error, confidence: likely, ruledOut: [rate-limited], object: {kind: registry}}
-"#;
+";
 
     fn parse(text: &str) -> Result<Case> {
         let dir = tempfile::tempdir()?;

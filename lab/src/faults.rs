@@ -335,12 +335,13 @@ impl<'a> Injected<'a> {
                 self.note(Undo::RestartContainerd { node: node.clone() })?;
                 node::by_name(&node)?.stop_containerd(&self.lab.state())
             }
-            Fault::Preloaded { image, .. } => {
+            Fault::Preloaded { image, listed, .. } => {
                 self.note(Undo::RemoveImage { node: node.clone(), image: image.clone() })?;
                 let run = self.journal.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 let layout = paths::data("images").join(format!("{run}-{}", self.undos.len()));
                 images::write_layout(&layout, &Recipe::sleeping(image))?;
-                node::by_name(&node)?.import(&namespace, &images::pack(&layout)?)
+                node::by_name(&node)?.import(&namespace, &images::pack(&layout)?)?;
+                if *listed { wait_until_listed(&node, image) } else { Ok(()) }
             }
         }
         .with_context(|| format!("failed to inject {fault:?}"))
@@ -426,6 +427,23 @@ fn wait_for_statistics(node: &str, figure: &str, most: u64) -> Result<()> {
     });
     if !shown {
         bail!("the kubelet's statistics of {node} do not show the full disk after 45 s");
+    }
+    Ok(())
+}
+
+fn wait_until_listed(node: &str, image: &str) -> Result<()> {
+    let listed = exec::wait_until(Duration::from_secs(60), Duration::from_millis(500), || {
+        control_plane::get(&format!("/api/v1/nodes/{node}")).is_ok_and(|object| {
+            let images = object["status"]["images"].as_array();
+            images.into_iter().flatten().any(|entry| {
+                entry["names"]
+                    .as_array()
+                    .is_some_and(|names| names.iter().any(|name| name == image))
+            })
+        })
+    });
+    if !listed {
+        bail!("node {node} does not list {image} after 60 s");
     }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Every case is well formed, down to the virtual hosts that only the fault daemon reads.
 
-#![expect(missing_docs, reason = "an integration test")]
-
 use std::path::Path;
 
 use pulldoctor_lab::case::{Case, Step};
