@@ -15,6 +15,11 @@ use std::{
 use futures::{StreamExt as _, stream};
 use pulldoctor_model::{Answer, Answered, Event, Evidence, Gap, GapReason, Question, Vantage};
 
+pub(crate) use node::NodeObject;
+pub(crate) use owner::{OwnerObject, ReplicaSetObject, RevisionObject, facts as owner_facts};
+pub(crate) use secret::{SecretOutline, can_hold_credentials};
+pub(crate) use service_account::ServiceAccountObject;
+
 use crate::{
     connect::Cluster,
     error::ApiError,
@@ -35,14 +40,14 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn answer(answer: Answer) -> Self {
+    pub(crate) fn answer(answer: Answer) -> Self {
         Self {
             settled: Some(Ok(answer)),
             besides: Vec::new(),
         }
     }
 
-    fn gap(gap: Gap) -> Self {
+    pub(crate) fn gap(gap: Gap) -> Self {
         Self {
             settled: Some(Err(gap)),
             besides: Vec::new(),
@@ -85,57 +90,34 @@ impl Cluster {
     /// Answers questions, several at a time and each within a time limit, and fills `since`,
     /// `nextRetry` and `field` of the symptoms where an answer tells them better.
     ///
+    /// Cancel safe: what is answered stands in the evidence, in the order of the questions.
+    ///
     /// Questions that are settled already are passed over; those that only a registry, a keyring
     /// or a node can answer are left as they are.
     pub async fn answer(&self, questions: &[Question], evidence: &mut Evidence) {
-        let mut asked = HashSet::new();
-        let open: Vec<&Question> = questions
+        let questions = unsettled(questions, evidence);
+        let pods: Vec<PodRef> = questions
             .iter()
-            .filter(|question| asked.insert(*question))
-            .filter(|question| {
-                evidence.answer(question).is_none() && evidence.gap(question).is_none()
-            })
+            .filter_map(pod)
             .collect();
-        let pods: Vec<PodRef> = open.iter().filter_map(|question| pod(question)).collect();
         let found = events::of_pods(self.api(), &pods).await;
 
         let is_lost = AtomicBool::new(false);
         let siblings = secret::Siblings::default();
-        let mut outcomes: Vec<(usize, Outcome)> = stream::iter(open.iter().enumerate())
-            .map(|(at, question)| {
+        let mut outcomes = stream::iter(questions)
+            .map(|question| {
                 let (is_lost, siblings, found) = (&is_lost, &siblings, &found);
                 async move {
-                    let outcome = match pod(question) {
-                        Some(pod) => events_outcome(question, &pod, found),
-                        None => self.outcome(question, siblings, is_lost).await,
+                    let outcome = match pod(&question) {
+                        Some(pod) => events_outcome(&question, &pod, found),
+                        None => self.outcome(&question, siblings, is_lost).await,
                     };
-                    (at, outcome)
+                    (question, outcome)
                 }
             })
-            .buffer_unordered(SIDE_BY_SIDE)
-            .collect()
-            .await;
-        outcomes.sort_by_key(|(at, _)| *at);
-
-        for (at, outcome) in outcomes {
-            let question = open[at].clone();
-            match outcome.settled {
-                Some(Ok(answer)) => {
-                    refine(evidence, &question, &answer);
-                    evidence.answers.push(Answered {
-                        question,
-                        from: Vantage::Api,
-                        // The same state has to give the same bytes, so no time is told.
-                        took_ms: None,
-                        answer,
-                    });
-                }
-                Some(Err(gap)) => add_gap(evidence, gap),
-                None => {}
-            }
-            for gap in outcome.besides {
-                add_gap(evidence, gap);
-            }
+            .buffered(SIDE_BY_SIDE);
+        while let Some((question, outcome)) = outcomes.next().await {
+            settle(evidence, &question, outcome);
         }
     }
 
@@ -216,6 +198,42 @@ impl Cluster {
             }
             _ => Outcome::leave(),
         })
+    }
+}
+
+/// The questions that neither an answer nor a gap settles, each once.
+pub(crate) fn unsettled(questions: &[Question], evidence: &Evidence) -> Vec<Question> {
+    let mut settled: HashSet<&Question> = evidence
+        .answers
+        .iter()
+        .map(|answered| &answered.question)
+        .chain(evidence.gaps.iter().flat_map(|gap| &gap.questions))
+        .collect();
+    questions
+        .iter()
+        .filter(|question| settled.insert(*question))
+        .cloned()
+        .collect()
+}
+
+/// Puts what came of a question into the evidence.
+pub(crate) fn settle(evidence: &mut Evidence, question: &Question, outcome: Outcome) {
+    match outcome.settled {
+        Some(Ok(answer)) => {
+            refine(evidence, question, &answer);
+            evidence.answers.push(Answered {
+                question: question.clone(),
+                from: Vantage::Api,
+                // The same state has to give the same bytes, so no time is told.
+                took_ms: None,
+                answer,
+            });
+        }
+        Some(Err(gap)) => add_gap(evidence, gap),
+        None => {}
+    }
+    for gap in outcome.besides {
+        add_gap(evidence, gap);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Events of pods and nodes, read with as few requests as will do.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -52,32 +52,32 @@ pub(crate) struct Found {
 /// Reads the events of these pods: one by one, or by one list of a namespace where they are
 /// more than a handful.
 pub(crate) async fn of_pods(api: &Api, pods: &[PodRef]) -> Found {
-    let mut by_namespace: HashMap<&str, Vec<&PodRef>> = HashMap::new();
+    let mut by_namespace: BTreeMap<&str, Vec<&PodRef>> = BTreeMap::new();
     for pod in pods {
         by_namespace.entry(&pod.namespace).or_default().push(pod);
     }
-    let mut requests: Vec<(&str, String, HashSet<&str>)> = Vec::new();
+    // What a request holds is its own: with borrowed parts the future could not change threads.
+    let mut requests: Vec<(String, String, HashSet<String>)> = Vec::new();
     for (namespace, pods) in by_namespace {
         if pods.len() > HANDFUL {
-            let wanted = pods.iter().map(|pod| pod.uid.as_str()).collect();
-            requests.push((namespace, "involvedObject.kind=Pod".to_owned(), wanted));
+            let wanted = pods.iter().map(|pod| pod.uid.clone()).collect();
+            let selector = "involvedObject.kind=Pod".to_owned();
+            requests.push((namespace.to_owned(), selector, wanted));
         } else {
             for pod in pods {
                 let selector = format!(
                     "involvedObject.name={},involvedObject.uid={}",
                     pod.pod, pod.uid
                 );
-                requests.push((namespace, selector, HashSet::from([pod.uid.as_str()])));
+                let wanted = HashSet::from([pod.uid.clone()]);
+                requests.push((namespace.to_owned(), selector, wanted));
             }
         }
     }
     let mut answers = stream::iter(requests)
         .map(|(namespace, selector, wanted)| async move {
-            (
-                namespace,
-                list(api, Some(namespace), &selector, &wanted).await,
-                wanted,
-            )
+            let answer = list(api, Some(&namespace), &selector, &wanted).await;
+            (namespace, answer, wanted)
         })
         .buffer_unordered(SIDE_BY_SIDE);
     let mut found = Found::default();
@@ -85,12 +85,12 @@ pub(crate) async fn of_pods(api: &Api, pods: &[PodRef]) -> Found {
         match answer {
             Ok(mut events) => {
                 for uid in wanted {
-                    let events = events.remove(uid).unwrap_or_default();
-                    found.events.insert(uid.to_owned(), events);
+                    let events = events.remove(&uid).unwrap_or_default();
+                    found.events.insert(uid, events);
                 }
             }
             Err(error) => {
-                found.failed.insert(namespace.to_owned(), error);
+                found.failed.insert(namespace, error);
             }
         }
     }
@@ -112,7 +112,7 @@ async fn list(
     api: &Api,
     namespace: Option<&str>,
     selector: &str,
-    wanted: &HashSet<&str>,
+    wanted: &HashSet<String>,
 ) -> Result<HashMap<String, Vec<Event>>, ApiError> {
     let read = || walk(api, namespace, selector, |uid| wanted.contains(uid));
     let by_uid = match read().await {

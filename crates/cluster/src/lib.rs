@@ -10,6 +10,7 @@
 
 mod answers;
 mod api;
+mod bundle;
 mod connect;
 mod error;
 mod events;
@@ -22,11 +23,13 @@ mod rbac;
 mod resolve;
 mod scan;
 mod scope;
+mod selector;
 mod slim;
 mod suspects;
 mod symptoms;
 mod timing;
 
+pub use bundle::{Bundle, BundleError};
 pub use connect::{Cluster, ConnectOptions};
 pub use error::{ApiError, ConnectError, ScanError};
 pub use scan::{Page, Scan, ScanProgress};

@@ -69,7 +69,7 @@ impl Filter {
 
 /// Whether a controller is the target, or has the name that the target gives to what it makes:
 /// `NAME-HASH` for a Deployment's ReplicaSet, `NAME-NUMBER` for a CronJob's Job.
-fn belongs(kind: &str, name: &str, target: &Target) -> bool {
+pub(crate) fn belongs(kind: &str, name: &str, target: &Target) -> bool {
     let suffix = || {
         name.strip_prefix(target.name.as_str())
             .and_then(|rest| rest.strip_prefix('-'))

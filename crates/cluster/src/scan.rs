@@ -17,7 +17,7 @@ use crate::{
     resolve::{self, Filter, Listing},
     scope::{Namespaces, Scope},
     slim::{self, Pod},
-    suspects::{OpenPull, Suspect, has_company},
+    suspects::{OpenPull, Suspect, has_company, weigh},
     symptoms::{self, Draft},
 };
 
@@ -124,7 +124,7 @@ impl Cluster {
     pub async fn scan(
         &self,
         scope: &Scope,
-        progress: &mut dyn FnMut(ScanProgress),
+        progress: &mut (dyn FnMut(ScanProgress) + Send),
     ) -> Result<Evidence, ScanError> {
         let mut scan = self.start(scope).await?;
         while let Some(page) = scan.next().await? {
@@ -575,31 +575,10 @@ impl Scan {
             );
         }
         let events_of = |pod: &PodRef| found.events.get(&pod.uid).map(Vec::as_slice);
-        let mut open: Vec<OpenPull> = Vec::new();
-        let mut hanging: Vec<(PodRef, Draft)> = Vec::new();
-        let mut decided: Vec<(PodRef, Draft)> = Vec::new();
-        for suspect in &suspects {
-            let Some(pod) = suspect.pod() else { continue };
-            let Some(events) = events_of(&pod) else {
-                continue;
-            };
-            open.extend(suspect.open_pulls(events));
-            match suspect.without_sandbox(events) {
-                Some(draft) => decided.push((pod, draft)),
-                None => hanging.extend(
-                    suspect
-                        .hanging(events, observed)
-                        .into_iter()
-                        .map(|it| (pod.clone(), it)),
-                ),
-            }
-        }
-        self.neighbours(&hanging, &mut open, observed).await;
-        decided.extend(
-            hanging
-                .into_iter()
-                .filter(|(_, draft)| has_company(draft, &open)),
-        );
+        let mut weighed = weigh(&suspects, events_of, observed);
+        self.neighbours(&weighed.hanging, &mut weighed.open, observed)
+            .await;
+        let decided = weighed.into_stuck();
         for (pod, _) in &decided {
             let question = Question::PodEvents {
                 namespace: pod.namespace.clone(),

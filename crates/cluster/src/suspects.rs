@@ -113,6 +113,57 @@ impl Suspect {
     }
 }
 
+/// What the events of suspects show.
+#[derive(Debug, Default)]
+pub(crate) struct Weighed {
+    /// Pods that are stuck, with the pod whose events say so.
+    pub(crate) stuck: Vec<(PodRef, Draft)>,
+    /// Pulls that hang; they count where another pull of the node is open.
+    pub(crate) hanging: Vec<(PodRef, Draft)>,
+    /// All pulls that are open.
+    pub(crate) open: Vec<OpenPull>,
+}
+
+impl Weighed {
+    /// The pods that are stuck, those with a hanging pull in company included.
+    pub(crate) fn into_stuck(self) -> Vec<(PodRef, Draft)> {
+        let open = self.open;
+        let mut stuck = self.stuck;
+        stuck.extend(
+            self.hanging
+                .into_iter()
+                .filter(|(_, draft)| has_company(draft, &open)),
+        );
+        stuck
+    }
+}
+
+/// Weighs suspects by their events; those whose events are not known are passed over.
+pub(crate) fn weigh<'e>(
+    suspects: &[Suspect],
+    events_of: impl Fn(&PodRef) -> Option<&'e [Event]>,
+    observed: Timestamp,
+) -> Weighed {
+    let mut weighed = Weighed::default();
+    for suspect in suspects {
+        let Some(pod) = suspect.pod() else { continue };
+        let Some(events) = events_of(&pod) else {
+            continue;
+        };
+        weighed.open.extend(suspect.open_pulls(events));
+        match suspect.without_sandbox(events) {
+            Some(draft) => weighed.stuck.push((pod, draft)),
+            None => {
+                let hanging = suspect.hanging(events, observed);
+                weighed
+                    .hanging
+                    .extend(hanging.into_iter().map(|draft| (pod.clone(), draft)));
+            }
+        }
+    }
+    weighed
+}
+
 /// Whether a pull of another image is open on the same node.
 pub(crate) fn has_company(draft: &Draft, open: &[OpenPull]) -> bool {
     open.iter().any(|pull| {

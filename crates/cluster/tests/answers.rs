@@ -187,6 +187,20 @@ async fn every_refusal_is_a_gap_with_its_rule() {
 }
 
 #[tokio::test]
+async fn scans_and_answers_may_run_on_any_thread() {
+    fn is_send<T: Send>(it: T) -> T {
+        it
+    }
+    let cluster = connect(&FakeCluster::new());
+    let mut evidence = is_send(async { cluster.scan(&Scope::all(), &mut |_| ()).await })
+        .await
+        .unwrap();
+    is_send(cluster.answer(&[], &mut evidence)).await;
+    let mut scan = is_send(cluster.start(&Scope::all())).await.unwrap();
+    assert!(is_send(scan.next()).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn questions_of_others_are_left_alone() {
     let fake = FakeCluster::new();
     let question = Question::Keyring {
