@@ -178,7 +178,6 @@ pub fn is_built() -> bool {
 /// # Errors
 /// When something is missing that cannot be installed from here, or a build fails.
 pub fn build() -> Result<PathBuf> {
-    let _lock = paths::lock("build")?;
     let mut missing = base_requirements();
     let built = is_built();
     if !built {
@@ -187,6 +186,7 @@ pub fn build() -> Result<PathBuf> {
     if !missing.is_empty() {
         bail!(Missing(missing));
     }
+    let _lock = paths::lock("build")?;
     install_packages()?;
     let dir = paths::cache().join(key()?);
     if !built {
