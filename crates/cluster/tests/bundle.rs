@@ -1,9 +1,5 @@
 //! Files that kubectl wrote, and recordings.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail the test"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod common;
 
@@ -370,11 +366,12 @@ fn what_is_no_bundle_is_said_without_its_content() {
 
 #[test]
 fn aliases_cannot_make_a_small_file_large() {
-    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..12 {
+    let level = |level: usize| {
         let refs = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
-    }
+        format!("a{level}: &a{level} [{refs}]\n")
+    };
+    let first = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    let text: String = std::iter::once(first).chain((1..12).map(level)).collect();
     let start = std::time::Instant::now();
     assert!(Bundle::from_text(Path::new("bomb.yaml"), text.as_bytes()).is_err());
     assert!(start.elapsed().as_secs() < 5);
