@@ -187,6 +187,31 @@ fn one_document_a_line_in_the_same_order() {
 }
 
 #[test]
+fn a_pasted_description_shows_the_line_that_tells() {
+    let text = "Name: api-6c9f\nNamespace: shop\nEvents:\n  Normal  Pulling  40s  kubelet  Pulling image \"r.example.com/a:1\"\n  Warning  Failed  40s  kubelet  Failed to pull image \"r.example.com/a:1\": failed to pull and unpack image \"r.example.com/a:1\": failed to resolve reference \"r.example.com/a:1\": failed to do request: Head \"https://r.example.com/v2/a/manifests/1\": tls: failed to verify certificate: x509: certificate signed by unknown authority\n  Warning  Failed  40s  kubelet  Error: ErrImagePull\n  Normal  BackOff  10s  kubelet  Back-off pulling image \"r.example.com/a:1\"\n";
+    let done = Run::new(&["explain", "-"]).stdin(text).done();
+    assert_eq!(done.code(), 0);
+    assert!(
+        done.out().starts_with("error[tls-unknown-authority]: "),
+        "{}",
+        done.out()
+    );
+    assert!(
+        done.out().contains("x509: certificate signed by unknown"),
+        "{}",
+        done.out()
+    );
+    let nothing = Run::new(&["explain", "-"]).stdin(" \n").done();
+    assert!(
+        nothing
+            .refused()
+            .starts_with("error: cannot read a message"),
+        "{}",
+        nothing.err()
+    );
+}
+
+#[test]
 fn no_input_no_document() {
     let done = Run::new(&["explain", "-o", "json", "-"]).stdin("").done();
     assert_eq!((done.code(), done.out().as_str()), (0, ""));

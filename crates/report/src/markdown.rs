@@ -8,6 +8,9 @@ const BODY: &str = "  ";
 /// What stands before code.
 const CODE: &str = "      ";
 
+/// Columns that the last column of a table has at least.
+const LEAST: usize = 24;
+
 /// Renders a page.
 pub fn markdown(source: &str, width: usize, style: Stylesheet) -> String {
     let mut page = Page::new(width, style);
@@ -146,6 +149,9 @@ fn table(page: &mut Page, rows: &[Vec<String>]) {
     };
     let widths: Vec<usize> = (0..columns.saturating_sub(1)).map(width).collect();
     let indent = BODY.len() + 2 + widths.iter().map(|width| width + 2).sum::<usize>();
+    if indent + LEAST > page.width() {
+        return rows_as_items(page, rows);
+    }
     for (at, row) in rows.iter().enumerate() {
         let base = if at == 0 { Label::Key } else { Label::Plain };
         let mut first = Text::plain(format!("{BODY}  "));
@@ -161,6 +167,29 @@ fn table(page: &mut Page, rows: &[Vec<String>]) {
             &Text::plain(" ".repeat(indent)),
             &inline(last, base),
         );
+    }
+}
+
+/// A table that is too wide for the page: one item a row, its cells after their headings.
+fn rows_as_items(page: &mut Page, rows: &[Vec<String>]) {
+    let Some((headings, rows)) = rows.split_first() else {
+        return;
+    };
+    let first = Text::plain(format!("{BODY}- "));
+    let rest = Text::plain(" ".repeat(first.width()));
+    for row in rows {
+        let mut cells = row
+            .iter()
+            .zip(headings)
+            .filter(|(cell, _)| !cell.is_empty());
+        let Some((cell, _)) = cells.next() else {
+            continue;
+        };
+        page.paragraph(&first, &rest, &inline(cell, Label::Key));
+        for (cell, heading) in cells {
+            let text = inline(&format!("{heading}: {cell}"), Label::Plain);
+            page.paragraph(&rest, &Text::plain(" ".repeat(rest.width() + 2)), &text);
+        }
     }
 }
 
@@ -308,6 +337,23 @@ kubectl set image deployment/api api=registry.example.com/shop/api:v1.4.1
         Sources
 
           2 * 3 * 4 is [not a link].
+        ");
+    }
+
+    #[test]
+    fn a_table_wider_than_the_page_becomes_a_list() {
+        let source = "| place | since | what happened | now |\n|---|---|---|---|\n\
+            | `gcr.io` | 2025-03-18 | Container Registry shut down; what was not copied is gone | the owner |\n\
+            | `docker.pkg.github.com` | | replaced | `ghcr.io` |\n";
+        insta::assert_snapshot!(markdown(source, 60, Stylesheet::PLAIN), @"
+        - `gcr.io`
+          since: 2025-03-18
+          what happened: Container Registry shut down; what was
+            not copied is gone
+          now: the owner
+        - `docker.pkg.github.com`
+          what happened: replaced
+          now: `ghcr.io`
         ");
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Read, Write},
 };
 
 use pulldoctor_diagnose::TextVerdict;
@@ -25,6 +25,9 @@ const METHOD: &str = include_str!("../../../../docs/method.md");
 /// Bytes that are kept of one message. More is passed over: no error message is that long.
 const MOST: u64 = 16 << 20;
 
+/// Lines of a pasted text among which the telling one is looked for.
+const LINES: usize = 2_000;
+
 /// What is asked for.
 enum Asked {
     List,
@@ -45,6 +48,9 @@ pub(crate) fn run(options: &args::Explain, terminal: &Terminal) -> Result<ExitCo
             stream(input, out)?;
         }
         Asked::Input => {
+            if terminal.watched && io::stdin().is_terminal() {
+                terminal::print_error("paste the text, then press Ctrl-D\n");
+            }
             let mut text = Vec::new();
             io::stdin()
                 .lock()
@@ -54,6 +60,11 @@ pub(crate) fn run(options: &args::Explain, terminal: &Terminal) -> Result<ExitCo
                     Failure::unable(anyhow::Error::new(error).context("read standard input"))
                 })?;
             let text = String::from_utf8_lossy(&text);
+            if text.trim().is_empty() {
+                return Err(Failure::unable(anyhow::anyhow!(
+                    "read a message: there is none on standard input"
+                )));
+            }
             let verdicts = pulldoctor_diagnose::read_paste(&text);
             terminal::print(&readings(&text, verdicts, options, terminal))?;
         }
@@ -269,6 +280,15 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     Ok(true)
 }
 
+/// The line of a pasted text that says what was read; all of it where no line says so alone.
+fn telling<'t>(text: &'t str, verdict: &TextVerdict) -> &'t str {
+    let line = text
+        .lines()
+        .take(LINES)
+        .find(|line| pulldoctor_messages::read(line).fault == verdict.reading.fault);
+    line.map_or(text, str::trim)
+}
+
 /// What messages say, for a person: each with what to do about it.
 fn readings(
     text: &str,
@@ -281,7 +301,7 @@ fn readings(
         if at > 0 {
             out.push('\n');
         }
-        let document = document(text, verdict);
+        let document = document(telling(text, &verdict), verdict);
         out.push_str(&human_reading(
             &document,
             terminal.width,

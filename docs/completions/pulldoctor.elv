@@ -1,0 +1,107 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[pulldoctor] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'pulldoctor'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'pulldoctor'= {
+            cand --color 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand diagnose 'Find every pod that waits for an image, and say why'
+            cand explain 'Explain a cause, or read a pasted error message'
+            cand demo 'Replay recorded cases through the real engine, without a cluster'
+            cand completions 'Print the completions of a shell'
+            cand __complete 'Complete a command line in the way that kubectl asks its plugins'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'pulldoctor;diagnose'= {
+            cand -n 'The namespace; the context''s own where none is given'
+            cand --namespace 'The namespace; the context''s own where none is given'
+            cand -l 'Only pods with these labels, `app=api,tier!=test` for instance'
+            cand --selector 'Only pods with these labels, `app=api,tier!=test` for instance'
+            cand --context 'The kubeconfig context'
+            cand --kubeconfig 'The kubeconfig file; KUBECONFIG where none is given'
+            cand --as 'The user to impersonate in the cluster'
+            cand --as-group 'A group to impersonate; may be given several times'
+            cand --request-timeout 'How long one request to the cluster may take: `30s`, `2m`; 0 for no limit'
+            cand -o 'human, json, yaml, or ndjson (one JSON object a line)'
+            cand --output 'human, json, yaml, or ndjson (one JSON object a line)'
+            cand --record 'Write all that was seen to a file, to be replayed with `--bundle`; it holds no secret'
+            cand --bundle 'Judge what was recorded instead of a cluster: a file of `--record`, or the output of `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input'
+            cand --color 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured'
+            cand -A 'All namespaces'
+            cand --all-namespaces 'All namespaces'
+            cand -v 'Show whole messages, every pod and every workload'
+            cand --verbose 'Show whole messages, every pod and every workload'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'pulldoctor;explain'= {
+            cand -o 'human or json'
+            cand --output 'human or json'
+            cand --color 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured'
+            cand -v 'Show whole messages'
+            cand --verbose 'Show whole messages'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'pulldoctor;demo'= {
+            cand -o 'human, json, yaml, or ndjson (one JSON object a line)'
+            cand --output 'human, json, yaml, or ndjson (one JSON object a line)'
+            cand --color 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured'
+            cand --list 'List the cases'
+            cand --all 'Replay all cases'
+            cand -v 'Show whole messages, every pod and every workload'
+            cand --verbose 'Show whole messages, every pod and every workload'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'pulldoctor;completions'= {
+            cand --color 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'pulldoctor;__complete'= {
+            cand --color 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'pulldoctor;help'= {
+            cand diagnose 'Find every pod that waits for an image, and say why'
+            cand explain 'Explain a cause, or read a pasted error message'
+            cand demo 'Replay recorded cases through the real engine, without a cluster'
+            cand completions 'Print the completions of a shell'
+            cand __complete 'Complete a command line in the way that kubectl asks its plugins'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'pulldoctor;help;diagnose'= {
+        }
+        &'pulldoctor;help;explain'= {
+        }
+        &'pulldoctor;help;demo'= {
+        }
+        &'pulldoctor;help;completions'= {
+        }
+        &'pulldoctor;help;__complete'= {
+        }
+        &'pulldoctor;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

@@ -1,0 +1,88 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_pulldoctor_global_optspecs
+    string join \n color= h/help V/version
+end
+
+function __fish_pulldoctor_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_pulldoctor_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_pulldoctor_using_subcommand
+    set -l cmd (__fish_pulldoctor_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -s h -l help -d 'Print help'
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -s V -l version -d 'Print version'
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "diagnose" -d 'Find every pod that waits for an image, and say why'
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "explain" -d 'Explain a cause, or read a pasted error message'
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "demo" -d 'Replay recorded cases through the real engine, without a cluster'
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "completions" -d 'Print the completions of a shell'
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "__complete" -d 'Complete a command line in the way that kubectl asks its plugins'
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s n -l namespace -d 'The namespace; the context\'s own where none is given' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s l -l selector -d 'Only pods with these labels, `app=api,tier!=test` for instance' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l context -d 'The kubeconfig context' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l kubeconfig -d 'The kubeconfig file; KUBECONFIG where none is given' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l as -d 'The user to impersonate in the cluster' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l as-group -d 'A group to impersonate; may be given several times' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l request-timeout -d 'How long one request to the cluster may take: `30s`, `2m`; 0 for no limit' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s o -l output -d 'human, json, yaml, or ndjson (one JSON object a line)' -r -f -a "human\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'One JSON object a line, as it becomes known'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l record -d 'Write all that was seen to a file, to be replayed with `--bundle`; it holds no secret' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l bundle -d 'Judge what was recorded instead of a cluster: a file of `--record`, or the output of `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s A -l all-namespaces -d 'All namespaces'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s v -l verbose -d 'Show whole messages, every pod and every workload'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s h -l help -d 'Print help'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand explain" -s o -l output -d 'human or json' -r -f -a "human\t'For people'
+json\t'JSON'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand explain" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand explain" -s v -l verbose -d 'Show whole messages'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand demo" -s o -l output -d 'human, json, yaml, or ndjson (one JSON object a line)' -r -f -a "human\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'
+ndjson\t'One JSON object a line, as it becomes known'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand demo" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand demo" -l list -d 'List the cases'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand demo" -l all -d 'Replay all cases'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand demo" -s v -l verbose -d 'Show whole messages, every pod and every workload'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand demo" -s h -l help -d 'Print help'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand completions" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand __complete" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand __complete" -s h -l help -d 'Print help'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "diagnose" -d 'Find every pod that waits for an image, and say why'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "explain" -d 'Explain a cause, or read a pasted error message'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "demo" -d 'Replay recorded cases through the real engine, without a cluster'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "__complete" -d 'Complete a command line in the way that kubectl asks its plugins'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
