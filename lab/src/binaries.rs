@@ -179,8 +179,7 @@ pub fn is_built() -> bool {
 /// When something is missing that cannot be installed from here, or a build fails.
 pub fn build() -> Result<PathBuf> {
     let mut missing = base_requirements();
-    let built = is_built();
-    if !built {
+    if !is_built() {
         missing.extend(missing_go());
     }
     if !missing.is_empty() {
@@ -189,7 +188,8 @@ pub fn build() -> Result<PathBuf> {
     let _lock = paths::lock("build")?;
     install_packages()?;
     let dir = paths::cache().join(key()?);
-    if !built {
+    // Asked again: another process may have built it while this one waited for the lock.
+    if !is_built() {
         build_all(&dir)?;
     }
     point_to(&dir)?;
