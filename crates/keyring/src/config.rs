@@ -5,6 +5,7 @@ use crate::go::base64::{Encoding, decode};
 use crate::go::json::{Kind, Value, is_field, root};
 use crate::go::scan::{SyntaxError, check};
 use crate::secret::Secret;
+use crate::show;
 
 /// Why the kubelet cannot read a config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +76,9 @@ pub(crate) enum Form {
     Legacy,
 }
 
-/// What the kubelet reads of an entry, and what it passes over.
-#[derive(Debug, Clone)]
+/// What the kubelet reads of an entry, and what it passes over. Without `Debug`: a key or a
+/// username may hold a password as well.
+#[derive(Clone)]
 pub(crate) struct Entry {
     /// The key as written.
     pub(crate) key: String,
@@ -91,8 +93,25 @@ pub(crate) struct Entry {
     pub(crate) repeated: bool,
 }
 
+impl Entry {
+    /// What it holds that must not be shown: the password that counts, the one that does not, and
+    /// `auth`, which may be a password itself where it cannot be decoded.
+    pub(crate) fn passwords(&self) -> [&[u8]; 3] {
+        [
+            self.password.expose(),
+            self.fields.password.expose().as_bytes(),
+            self.fields.auth.expose().as_bytes(),
+        ]
+    }
+
+    /// The username as an output may show it.
+    pub(crate) fn shown_username(&self) -> String {
+        show::username(&self.username, &self.passwords())
+    }
+}
+
 /// The fields of an entry as written; all but the first two may hold a password.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Fields {
     pub(crate) username: String,
     pub(crate) password: Secret<String>,
@@ -102,7 +121,7 @@ pub(crate) struct Fields {
 }
 
 /// A config that was read, as far as it can be.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Config {
     /// Entries in the order in which their keys first come.
     pub(crate) entries: Vec<Entry>,

@@ -1,12 +1,14 @@
 //! The kubelet's keyring: which credentials it tries for an image, in which order.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::config::{Config, ConfigFault};
 use crate::go::glob;
 use crate::go::url::{Url, UrlFault, parse_after_scheme, split_port};
 use crate::pull_secret::PullSecret;
 use crate::secret::Secret;
+use crate::show;
 
 /// The key under which Docker Hub is found where nothing else matches.
 pub(crate) const DOCKER_HUB_KEY: &[u8] = b"index.docker.io";
@@ -37,12 +39,14 @@ impl KeyringError {
     }
 }
 
-/// A credential that the kubelet would send.
-#[derive(Debug, Clone)]
+/// A credential that the kubelet would send. Its `Debug` shows what an output may show.
+#[derive(Clone)]
 pub struct Credential {
     secret: usize,
+    entry: usize,
     key: String,
     username: Vec<u8>,
+    shown_username: String,
     password: Secret<Vec<u8>>,
 }
 
@@ -52,19 +56,46 @@ impl Credential {
         self.secret
     }
 
-    /// The host as written in the secret.
+    /// The place of its entry in the secret.
+    pub(crate) const fn entry(&self) -> usize {
+        self.entry
+    }
+
+    /// The host as written in the secret. It may hold a password (`https://user:password@host`):
+    /// for an output there is [`shown_key`](Self::shown_key).
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The username. It need not be text, and may be empty.
+    /// The host as an output may show it.
+    pub fn shown_key(&self) -> String {
+        show::key(&self.key)
+    }
+
+    /// The username. It need not be text, may be empty, and may be a token: for an output there
+    /// is [`shown_username`](Self::shown_username).
     pub fn username(&self) -> &[u8] {
         &self.username
+    }
+
+    /// The username as an output may show it: `…` in the place of a password or token.
+    pub fn shown_username(&self) -> &str {
+        &self.shown_username
     }
 
     /// The password. It need not be text, and may be empty.
     pub const fn password(&self) -> &Secret<Vec<u8>> {
         &self.password
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("secret", &self.secret)
+            .field("key", &self.shown_key())
+            .field("username", &self.shown_username)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,17 +120,28 @@ impl Credential {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Keyring {
     /// Sorted by bytes; the kubelet goes through them from the last to the first.
     by_key: BTreeMap<Vec<u8>, Held>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Held {
     /// The key, parsed once more, as every lookup of the kubelet's does; none where it cannot be.
     url: Option<Url>,
     credentials: Vec<Credential>,
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = self
+            .by_key
+            .values()
+            .rev()
+            .flat_map(|held| &held.credentials);
+        f.debug_list().entries(held).finish()
+    }
 }
 
 impl Keyring {
@@ -127,7 +169,7 @@ impl Keyring {
     }
 
     fn add(&mut self, secret: usize, config: Config) {
-        for entry in config.entries {
+        for (place, entry) in config.entries.into_iter().enumerate() {
             let Ok(key) = normalise(&entry.key) else {
                 continue;
             };
@@ -137,6 +179,8 @@ impl Keyring {
             });
             held.credentials.push(Credential {
                 secret,
+                entry: place,
+                shown_username: entry.shown_username(),
                 key: entry.key,
                 username: entry.username,
                 password: entry.password,
@@ -192,6 +236,20 @@ pub(crate) fn normalise(written: &str) -> Result<Vec<u8>, UrlFault> {
         host.extend_from_slice(path);
     }
     Ok(host)
+}
+
+/// The key under which the kubelet holds the entry that is written so; none where that is no URL
+/// and the kubelet passes over it. Bytes, since `%ff` in a path is one.
+///
+/// ```
+/// use pulldoctor_keyring::normal_key;
+///
+/// assert_eq!(normal_key("https://index.docker.io/v1/"), Some(b"index.docker.io".to_vec()));
+/// assert_eq!(normal_key("https://index.docker.io/v1"), Some(b"index.docker.io/v1".to_vec()));
+/// assert_eq!(normal_key("registry example.com"), None);
+/// ```
+pub fn normal_key(written: &str) -> Option<Vec<u8>> {
+    normalise(written).ok()
 }
 
 /// `URLsMatch`.

@@ -14,7 +14,7 @@ pub struct KeyringFacts {
     /// The secret that leaves the kubelet without any credential, for all images of the pod.
     pub failure: Option<KeyringFailure>,
     /// What the kubelet tries, in its order. With none it asks without a login; with some it
-    /// never does (kuberuntime_image.go). Empty where it fails.
+    /// never does (kuberuntime_image.go). Empty where it fails. The first hundred.
     pub matching: Vec<MatchingCredential>,
     /// One for each secret that the pod names, in its order.
     pub secrets: Vec<SecretVerdict>,
@@ -65,9 +65,7 @@ pub fn without_quoted_character(text: &str) -> String {
 pub struct MatchingCredential {
     /// The secret's name.
     pub secret: String,
-    /// The place of its entry in the verdict's `entries`.
-    pub entry: usize,
-    /// The key as written, without user information.
+    /// The key as written; see [`EntryVerdict::key`].
     pub key: String,
     /// The username; see [`EntryVerdict::username`].
     pub username: String,
@@ -75,6 +73,8 @@ pub struct MatchingCredential {
     pub kind: CredentialKind,
     /// Until when it is good.
     pub expiry: Option<Expiry>,
+    /// What is odd about it, most telling first.
+    pub faults: Vec<EntryFault>,
 }
 
 /// What one secret is to the kubelet.
@@ -88,7 +88,10 @@ pub struct SecretVerdict {
     /// What the kubelet makes of it.
     pub standing: SecretStanding,
     /// Its entries, in the order of the secret; also those of a secret that the kubelet ignores.
+    /// Of very many, those that match and the first hundred.
     pub entries: Vec<EntryVerdict>,
+    /// How many entries were left out.
+    pub omitted: usize,
     /// When it was created.
     pub created: Option<Timestamp>,
     /// When its data was last written, where managedFields tell.
@@ -120,6 +123,7 @@ impl SecretVerdict {
             name: name.into(),
             standing,
             entries: Vec::new(),
+            omitted: 0,
             created: None,
             written: None,
         }
@@ -208,6 +212,11 @@ pub enum NoEntries {
         /// The hosts.
         hosts: Vec<String>,
     },
+    /// It is of the old type and in the new form: `auths` is taken for a host.
+    HostsUnderAuths {
+        /// The hosts.
+        hosts: Vec<String>,
+    },
     /// There is no `auths`, but a member with nearly that name.
     MisspelledAuths {
         /// The member.
@@ -237,6 +246,8 @@ pub enum MalformedSecret {
         field: String,
         /// Its type, `number` for instance.
         found: String,
+        /// What the whole looks like instead.
+        looks: Option<JsonLooks>,
     },
     /// An `auth` is no base64.
     AuthBase64 {
@@ -310,10 +321,10 @@ pub enum AuthLooks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryVerdict {
-    /// The key as written, without user information.
+    /// The key as written, with `…` for user information and for a query.
     pub key: String,
-    /// The username that the kubelet sends. Where a token stands in its place, only what tells
-    /// its kind, and `…`.
+    /// The username that the kubelet sends. `…` where it is the password once more; where a
+    /// token stands in its place, what tells the token's kind and `…`.
     pub username: String,
     /// What its password is.
     pub kind: CredentialKind,
@@ -352,7 +363,8 @@ pub enum CredentialKind {
     GithubPersonalToken,
     /// GitHub, `github_pat_…`: fine-grained; the packages registry refuses them.
     GithubFineGrainedToken,
-    /// GitHub, `ghs_…`: of an app or of Actions (`GITHUB_TOKEN`), an hour or the job's end.
+    /// GitHub, `ghs_…`: of an app (an hour) or of Actions (`GITHUB_TOKEN`: dies with its job,
+    /// 24 hours at most).
     GithubAppToken,
     /// GitHub, `gho_…`.
     GithubOauthToken,
@@ -379,7 +391,9 @@ impl CredentialKind {
             Self::GithubFineGrainedToken => {
                 "a fine-grained GitHub token, which the packages registry refuses"
             }
-            Self::GithubAppToken => "a GitHub app or Actions token, good for an hour at most",
+            Self::GithubAppToken => {
+                "a GitHub app or Actions token, good for its job and 24 hours at most"
+            }
             Self::GithubOauthToken => "a GitHub OAuth token",
             Self::DockerHubToken => "a Docker Hub access token",
             Self::Jwt => "a JSON Web Token",

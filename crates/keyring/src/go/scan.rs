@@ -1,13 +1,13 @@
 //! `encoding/json`'s check for well-formedness (`scanner.go`, Go 1.26), with its own texts: what
 //! it says of a broken secret becomes the waiting reason of the pod.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// `maxNestingDepth`.
 const MOST_NESTED: usize = 10_000;
 
-/// A `SyntaxError`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A `SyntaxError`. Its `Debug` leaves the byte out.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
     /// The byte that does not fit; none where the input ends too early.
     pub(crate) found: Option<u8>,
@@ -15,6 +15,15 @@ pub(crate) struct SyntaxError {
     pub(crate) context: &'static str,
     /// How many bytes were read, that one included.
     pub(crate) offset: usize,
+}
+
+impl fmt::Debug for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyntaxError")
+            .field("context", &self.context)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SyntaxError {
