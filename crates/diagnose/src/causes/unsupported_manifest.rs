@@ -60,6 +60,18 @@ fn questions(_: &Case<'_>) -> Vec<Question> {
     Vec::new()
 }
 
+/// Whether the runtime names the old format: by its number, or by its media type
+/// (`application/vnd.docker.distribution.manifest.v1+prettyjws`).
+fn is_schema_1(case: &Case<'_>) -> bool {
+    let by_type = case
+        .reading()
+        .facts
+        .media_type
+        .as_deref()
+        .is_some_and(|kind| kind.contains("distribution.manifest.v1+"));
+    by_type || case.text().contains("schema 1 image manifest")
+}
+
 fn judge(case: &Case<'_>) -> Option<Raised> {
     if !is_raised(case) {
         return None;
@@ -81,6 +93,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         Fault::BrokenManifest => (
             Confidence::Possible,
             format!("the manifest or config of {shown} cannot be read as that of an image"),
+        ),
+        _ if is_schema_1(case) => (
+            Confidence::Likely,
+            format!(
+                "{shown} is an old schema 1 manifest, which the node's runtime no longer reads"
+            ),
         ),
         _ => (
             Confidence::Likely,
