@@ -13,7 +13,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use pulldoctor_model::{Answer, Answered, Event, Evidence, Gap, GapReason, Question, Vantage};
+use pulldoctor_model::{Answer, Answered, Evidence, Gap, GapReason, Question, Vantage};
 
 pub(crate) use node::NodeObject;
 pub(crate) use owner::{OwnerObject, ReplicaSetObject, RevisionObject, facts as owner_facts};
@@ -96,10 +96,7 @@ impl Cluster {
     /// or a node can answer are left as they are.
     pub async fn answer(&self, questions: &[Question], evidence: &mut Evidence) {
         let questions = unsettled(questions, evidence);
-        let pods: Vec<PodRef> = questions
-            .iter()
-            .filter_map(pod)
-            .collect();
+        let pods: Vec<PodRef> = questions.iter().filter_map(pod).collect();
         let found = events::of_pods(self.api(), &pods).await;
 
         let is_lost = AtomicBool::new(false);
@@ -313,8 +310,21 @@ pub(crate) fn wanted(question: &Question) -> Option<Wanted> {
 /// Fills the fields of symptoms that an answer tells better than the pod itself.
 pub(crate) fn refine(evidence: &mut Evidence, question: &Question, answer: &Answer) {
     match (question, answer) {
-        (Question::PodEvents { uid, .. }, Answer::Events(events)) => {
-            refine_times(evidence, uid, events);
+        (
+            Question::PodEvents {
+                namespace,
+                pod,
+                uid,
+            },
+            Answer::Events(events),
+        ) => {
+            let observed = evidence.observed;
+            for symptom in &mut evidence.symptoms {
+                if symptom.pod == *pod && symptom.namespace == *namespace && symptom.pod_uid == *uid
+                {
+                    timing::refine(symptom, events, observed);
+                }
+            }
         }
         (
             Question::Owner {
@@ -335,17 +345,5 @@ pub(crate) fn refine(evidence: &mut Evidence, question: &Question, answer: &Answ
             }
         }
         _ => {}
-    }
-}
-
-/// Fills `since` and `nextRetry` of a pod's symptoms from its events.
-pub(crate) fn refine_times(evidence: &mut Evidence, uid: &str, events: &[Event]) {
-    let observed = evidence.observed;
-    for symptom in evidence
-        .symptoms
-        .iter_mut()
-        .filter(|symptom| symptom.pod_uid == uid)
-    {
-        timing::refine(symptom, events, observed);
     }
 }

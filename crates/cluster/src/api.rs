@@ -339,6 +339,7 @@ pub(crate) fn login_fault(error: &kube::client::AuthError) -> String {
         AuthError::MalformedTokenExpirationDate(_) => "its expiry is not a date".to_owned(),
         AuthError::ExecPluginFailed => "its output has no `status`".to_owned(),
         AuthError::MissingCommand => "the kubeconfig names no command".to_owned(),
+        AuthError::Oidc(_) => "the OIDC login could not be renewed".to_owned(),
         AuthError::AuthExec(text) => clean_line(text).into_owned(),
         _ => "unexpected login error".to_owned(),
     }

@@ -93,7 +93,8 @@ impl BundleError {
         match self {
             Self::Empty { .. } | Self::Malformed { .. } | Self::OtherDocument { .. } => Some(
                 "a recording is written by `pulldoctor diagnose --record`; objects by \
-                 `kubectl get pods,events,secrets,serviceaccounts,replicasets,deployments -o yaml`"
+                 `kubectl get pods,events,secrets,serviceaccounts,replicasets,deployments -o yaml`; \
+                 `pulldoctor explain -` reads the output of `kubectl describe`"
                     .to_owned(),
             ),
             _ => None,

@@ -1,5 +1,7 @@
 //! Gaps are kept once each, and the evidence in an order that does not depend on the network.
 
+use std::collections::HashSet;
+
 use pulldoctor_model::{Evidence, Gap};
 
 /// Adds a gap, or joins its questions to one that says the same.
@@ -20,6 +22,16 @@ pub(crate) fn add_gap(evidence: &mut Evidence, gap: Gap) {
             }
         }
     }
+}
+
+/// Counts the pods that are stuck.
+pub(crate) fn count_stuck(evidence: &mut Evidence) {
+    let stuck: HashSet<(&str, &str)> = evidence
+        .symptoms
+        .iter()
+        .map(|symptom| (symptom.namespace.as_str(), symptom.pod.as_str()))
+        .collect();
+    evidence.scanned.stuck = stuck.len();
 }
 
 /// Puts symptoms and gaps into their final order.

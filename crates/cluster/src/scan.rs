@@ -11,7 +11,7 @@ use crate::{
     connect::Cluster,
     error::{ApiError, ScanError},
     events::{self, PodRef},
-    gaps::{add_gap, sorted},
+    gaps::{add_gap, count_stuck, sorted},
     path::ApiPath,
     rbac,
     resolve::{self, Filter, Listing},
@@ -157,7 +157,7 @@ impl Scan {
                         let first_new = self.evidence.symptoms.len();
                         self.check_suspects().await;
                         if self.evidence.symptoms.len() > first_new {
-                            self.count_stuck();
+                            count_stuck(&mut self.evidence);
                             return Ok(Some(self.page(first_new)));
                         }
                     }
@@ -173,7 +173,7 @@ impl Scan {
 
     /// The evidence, in its final order.
     pub fn finish(mut self) -> Evidence {
-        self.count_stuck();
+        count_stuck(&mut self.evidence);
         if self.observed.is_none() {
             self.evidence.observed = Cluster::clock(None);
         }
@@ -309,7 +309,7 @@ impl Scan {
         }
         let first_new = self.evidence.symptoms.len();
         self.adopt(drafts).await;
-        self.count_stuck();
+        count_stuck(&mut self.evidence);
         Ok(Some(self.page(first_new)))
     }
 
@@ -380,16 +380,6 @@ impl Scan {
         for gap in gaps {
             add_gap(&mut self.evidence, gap);
         }
-    }
-
-    fn count_stuck(&mut self) {
-        let stuck: HashSet<&str> = self
-            .evidence
-            .symptoms
-            .iter()
-            .map(|symptom| symptom.pod_uid.as_str())
-            .collect();
-        self.evidence.scanned.stuck = stuck.len();
     }
 
     /// A list without a pod: is there such an object, and such a namespace?

@@ -24,7 +24,6 @@ pub(crate) struct Suspect {
 pub(crate) struct OpenPull {
     pub(crate) node: String,
     pub(crate) image: String,
-    pub(crate) pod_uid: String,
 }
 
 impl Suspect {
@@ -58,7 +57,6 @@ impl Suspect {
             .map(|draft| OpenPull {
                 node: draft.symptom.node.clone().unwrap_or_default(),
                 image: draft.symptom.image.clone(),
-                pod_uid: draft.symptom.pod_uid.clone(),
             })
             .collect()
     }
@@ -68,13 +66,12 @@ impl Suspect {
         self.slow
             .iter()
             .filter_map(|draft| {
-                let (since, event) = open_since(&draft.symptom, events)?;
+                let since = open_since(&draft.symptom, events)?;
                 if observed.duration_since(since) < PATIENCE {
                     return None;
                 }
                 let mut draft = draft.clone();
                 draft.symptom.since = Some(since);
-                draft.symptom.message.clone_from(&event.message);
                 Some(draft)
             })
             .collect()
@@ -172,18 +169,18 @@ pub(crate) fn has_company(draft: &Draft, open: &[OpenPull]) -> bool {
 }
 
 /// Since when the newest pull of the symptom's image has been without a result.
-fn open_since<'e>(symptom: &Symptom, events: &'e [Event]) -> Option<(Timestamp, &'e Event)> {
+fn open_since(symptom: &Symptom, events: &[Event]) -> Option<Timestamp> {
     let mine = || events.iter().filter(|event| concerns(event, symptom));
-    let (begun, event) = mine()
+    let begun = mine()
         .filter(|event| step(event, &symptom.image) == Some(Step::Begins))
-        .filter_map(|event| Some((event.last?, event)))
-        .max_by_key(|(last, _)| *last)?;
+        .filter_map(|event| event.last)
+        .max()?;
     let has_result = mine().any(|event| {
         let is_result = matches!(event.reason.as_str(), "Failed" | "Created" | "Started")
             || step(event, &symptom.image).is_some_and(|step| step != Step::Begins);
         is_result && event.last.is_some_and(|last| last >= begun)
     });
-    (!has_result).then_some((begun, event))
+    (!has_result).then_some(begun)
 }
 
 /// The pause image that a sandbox failure names.
@@ -421,7 +418,6 @@ mod tests {
         let pull = |node: &str, image: &str| OpenPull {
             node: node.to_owned(),
             image: image.to_owned(),
-            pod_uid: "u2".to_owned(),
         };
         let draft = draft("app:1");
         assert!(has_company(&draft, &[pull("n1", "other:1")]));

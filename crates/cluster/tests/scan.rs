@@ -346,7 +346,7 @@ async fn a_slow_pull_is_healthy_and_one_behind_another_is_not() {
         (symptom.pod.as_str(), symptom.kind),
         ("slow", ContainerKind::Container)
     );
-    assert_eq!(symptom.message, "Pulling image \"r.example.com/huge:1\"");
+    assert_eq!(symptom.reason, "ContainerCreating");
     assert!(symptom.since.is_some());
 }
 

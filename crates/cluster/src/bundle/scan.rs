@@ -1,16 +1,16 @@
 //! Looks through the pods of files, by the same rules as those of a cluster.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
-use pulldoctor_model::{Answer, Answered, Evidence, Gap, GapReason, Question, Vantage};
+use pulldoctor_model::{Answer, Answered, Event, Evidence, Gap, GapReason, Question, Vantage};
 use serde::Deserialize;
 
 use super::{Bundle, Source, objects::Objects};
 use crate::{
     error::ScanError,
     events::PodRef,
-    gaps::{add_gap, sorted},
+    gaps::{add_gap, count_stuck, sorted},
     index::ImageIndex,
     owners::with_owner,
     resolve::belongs,
@@ -86,12 +86,7 @@ fn narrowed(recording: &Evidence, scope: &Scope) -> Result<Evidence, ScanError> 
             .symptoms
             .retain(|symptom| scope.targets.iter().any(|target| is_meant(target, symptom)));
     }
-    let pods: HashSet<&str> = evidence
-        .symptoms
-        .iter()
-        .map(|it| it.pod_uid.as_str())
-        .collect();
-    evidence.scanned.stuck = pods.len();
+    count_stuck(&mut evidence);
     Ok(evidence)
 }
 
@@ -207,12 +202,7 @@ fn scan(
             },
         );
     }
-    let stuck: HashSet<&str> = evidence
-        .symptoms
-        .iter()
-        .map(|it| it.pod_uid.as_str())
-        .collect();
-    evidence.scanned.stuck = stuck.len();
+    count_stuck(&mut evidence);
     Ok(sorted(evidence))
 }
 
@@ -266,11 +256,11 @@ fn has_owner(objects: &Objects, scope: &Scope, target: &Target) -> bool {
 }
 
 fn check_suspects(objects: &Objects, suspects: &[Suspect], evidence: &mut Evidence) -> Vec<Draft> {
-    let mut known: BTreeMap<String, (PodRef, Vec<pulldoctor_model::Event>)> = BTreeMap::new();
+    let mut known: HashMap<PodRef, Vec<Event>> = HashMap::new();
     for pod in suspects.iter().filter_map(Suspect::pod) {
         match objects.events("Pod", &pod.namespace, &pod.pod, &pod.uid) {
             Some(events) => {
-                known.insert(pod.uid.clone(), (pod, events));
+                known.insert(pod, events);
             }
             None => add_gap(
                 evidence,
@@ -284,12 +274,12 @@ fn check_suspects(objects: &Objects, suspects: &[Suspect], evidence: &mut Eviden
             ),
         }
     }
-    let events_of = |pod: &PodRef| known.get(&pod.uid).map(|(_, events)| events.as_slice());
+    let events_of = |pod: &PodRef| known.get(pod).map(Vec::as_slice);
     let stuck = weigh(suspects, events_of, evidence.observed).into_stuck();
     let mut told = HashSet::new();
     for (pod, _) in &stuck {
-        if let Some((pod, events)) = known.get(&pod.uid)
-            && told.insert(&pod.uid)
+        if let Some(events) = known.get(pod)
+            && told.insert(pod)
         {
             evidence.answers.push(Answered {
                 question: Question::PodEvents {
