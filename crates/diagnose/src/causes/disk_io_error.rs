@@ -24,8 +24,8 @@ cause! {
     /// ## How we know
     ///
     /// The text ends in `read-only file system` or `input/output error`. The latter also comes from
-    /// a thin or virtual disk whose host has no space left, so from the text alone it is *possible*
-    /// with `disk-full` as rival. The node's condition `ReadonlyFilesystem`
+    /// a thin or virtual disk whose host has no space left, which the node does not see, so it is
+    /// *possible* with `disk-full` as rival. The node's condition `ReadonlyFilesystem`
     /// (node-problem-detector), or the kubelet's own failure to write, prove it.
     ///
     /// ## What to do
@@ -72,11 +72,14 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         ]
         .iter()
         .any(|words| text.contains(words));
+    // A virtual disk has space left by its own account when the disk that it lies on is full.
+    let may_be_a_full_host = text.contains("input/output error");
     let by_kubelet = is_kubelet_record(case);
     let confidence = if kernel && (disks.read_only || by_kubelet && read_only) {
         Confidence::Proven
     } else if read_only
         || (kernel
+            && !may_be_a_full_host
             && disks.full.is_empty()
             && (disks.pressure == Some(false) || disks.bytes_are_fine))
     {
@@ -170,7 +173,17 @@ mod tests {
         assert_eq!(finding.cause, CauseId::DiskIoError);
         assert_eq!(finding.confidence, Confidence::Possible);
         assert_eq!(finding.rivals[0].cause, CauseId::DiskFull);
+        // That the node sees no pressure says nothing about the disk's own host.
         let finding = stuck(IMAGE, "ErrImagePull", EIO).node(node()).judge();
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.rivals[0].cause, CauseId::DiskFull);
+    }
+
+    #[test]
+    fn a_damaged_file_system_is_no_full_host() {
+        let text = EIO.replace("input/output error", "structure needs cleaning");
+        let finding = stuck(IMAGE, "ErrImagePull", &text).node(node()).judge();
+        assert_eq!(finding.cause, CauseId::DiskIoError);
         assert_eq!(finding.confidence, Confidence::Likely);
     }
 
