@@ -1,6 +1,6 @@
 //! `registry-server-error`.
 
-use pulldoctor_messages::Fault;
+use pulldoctor_messages::{Fault, Operation};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
 
 use crate::{
@@ -21,7 +21,7 @@ cause! {
     ///
     /// A status of 500 and above. An answer that no registry gives (HTML where JSON belongs, a
     /// token answer without a token) is only *possible*: a proxy or a login page may have
-    /// answered in its place.
+    /// answered in its place. So is a 401 for a layer whose manifest was served.
     ///
     /// ## What to do
     ///
@@ -53,14 +53,23 @@ fn answered(case: &Case<'_>) -> Option<(Option<u16>, bool)> {
     }
 }
 
+/// 401 for a layer after the manifest was served: whoever may read the one may read the other.
+fn refuses_a_layer(case: &Case<'_>) -> bool {
+    matches!(case.fault(), Fault::Unauthorized | Fault::BadLogin)
+        && case.reading().operation == Some(Operation::Blob)
+}
+
 fn questions(case: &Case<'_>) -> Vec<Question> {
-    if answered(case).is_none() || case.pasted {
+    if (answered(case).is_none() && !refuses_a_layer(case)) || case.pasted {
         return Vec::new();
     }
     vec![case.registry_elsewhere_question()]
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
+    if refuses_a_layer(case) {
+        return Some(refused_layer(case));
+    }
     let (status, is_fault) = answered(case)?;
     let foreign = case.reading().foreign_host.as_ref();
     let known = !case.pasted || case.reading().registry.is_some() || foreign.is_some();
@@ -104,15 +113,35 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             )
             .open(case.node_view_question());
     }
-    Some(
-        with_others(finding, case)
-            .remedy(
-                "wait",
-                Applicability::Safe,
-                "wait for the registry: the kubelet tries again by itself, at most every 5 minutes",
-                None,
-            )
-            .into(),
+    Some(with_wait(with_others(finding, case)).into())
+}
+
+fn refused_layer(case: &Case<'_>) -> Raised {
+    let finding = case
+        .finding(
+            CauseId::RegistryServerError,
+            Confidence::Possible,
+            Object::registry(case.failed_host()),
+            format!(
+                "`{}` serves the manifest and refuses a layer of it with 401",
+                case.failed_host()
+            ),
+        )
+        .rival(
+            CauseId::AuthExpiredCredentials,
+            "the token may have expired while the layers came",
+            case.registry_question().to_string(),
+        )
+        .open(Some(case.registry_question()));
+    with_wait(with_others(finding, case)).into()
+}
+
+fn with_wait(finding: Finding) -> Finding {
+    finding.remedy(
+        "wait",
+        Applicability::Safe,
+        "wait for the registry: the kubelet tries again by itself, at most every 5 minutes",
+        None,
     )
 }
 
@@ -160,6 +189,15 @@ mod tests {
         assert_eq!(finding.cause, CauseId::RegistryServerError);
         assert_eq!(finding.confidence, Confidence::Possible);
         assert_eq!(finding.rivals[0].cause, CauseId::ProxyFailure);
+    }
+
+    #[test]
+    fn a_layer_refused_after_its_manifest() {
+        let text = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to copy: httpReadSeeker: failed open: unexpected status code https://registry.example.com/v2/shop/api/blobs/sha256:766c52bc20840538b2aa166e6f4ab30906ccb620ef58d7f49394eec61fbfe144: 401 Unauthorized - Server message: unauthorized: unauthenticated: User cannot be authenticated with the token provided.";
+        let finding = stuck(IMAGE, "ErrImagePull", text).judge();
+        assert_eq!(finding.cause, CauseId::RegistryServerError);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert!(finding.summary.contains("a layer"), "{}", finding.summary);
     }
 
     #[test]

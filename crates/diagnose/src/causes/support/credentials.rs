@@ -102,7 +102,10 @@ impl Word {
 pub(crate) fn word(case: &Case<'_>) -> Option<Word> {
     let reading = case.reading();
     if reading.operation == Some(Operation::Blob)
-        && matches!(reading.fault, Fault::Unauthorized | Fault::Forbidden)
+        && matches!(
+            reading.fault,
+            Fault::Unauthorized | Fault::Forbidden | Fault::BadLogin
+        )
     {
         return None;
     }
