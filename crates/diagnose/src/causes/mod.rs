@@ -116,8 +116,8 @@ pub static ALL: &[&Cause] = &[
     &tls_not_yet_valid::CAUSE,
     &tls_expired::CAUSE,
     &tls_name_mismatch::CAUSE,
-    &tls_unknown_authority::CAUSE,
     &tls_incomplete_chain::CAUSE,
+    &tls_unknown_authority::CAUSE,
     &http_https_mismatch::CAUSE,
     &tls_other::CAUSE,
     // Credentials: what the API shows, before what only the text tells.

@@ -66,8 +66,11 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         .into_iter()
         .filter(|one| matches!(one.state, State::Usable | State::Unknown))
         .collect();
-    // JSON errors have many authors; the kubelet alone makes a waiting reason of them.
-    let only_kubelet = text.contains("base64") || text.contains("auth field");
+    // JSON errors have many authors; the kubelet alone makes a waiting reason of them, and Go
+    // names the kubelet's own type where a value is of the wrong kind.
+    let only_kubelet = text.contains("base64")
+        || text.contains("auth field")
+        || text.contains("Go struct field DockerConfig");
     let confidence = if case.pasted {
         Confidence::Likely
     } else if candidates.is_empty() {
@@ -179,6 +182,16 @@ mod tests {
             .secret("regcred", pull_secret())
             .judge();
         assert_eq!(finding.object.name, "regcred");
+    }
+
+    #[test]
+    fn a_json_error_that_names_the_kubelets_type_is_the_kubelets() {
+        let text = "json: cannot unmarshal array into Go struct field DockerConfigJson.auths of type string";
+        let finding = stuck(IMAGE, "ErrImagePull", text)
+            .secret("regcred", pull_secret())
+            .judge();
+        assert_eq!(finding.cause, CauseId::SecretMalformed);
+        assert_eq!(finding.confidence, Confidence::Proven);
     }
 
     #[test]
