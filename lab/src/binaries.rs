@@ -41,10 +41,11 @@ const KUBE_NAMES: [&str; 5] = [
 ];
 
 /// Files that a finished build holds.
-const BUILT: [&str; 7] = [
+const BUILT: [&str; 8] = [
     "etcd",
     "kube",
     "refcheck",
+    "keyringcheck",
     "containerd",
     "containerd-shim-runc-v2",
     "ctr",
