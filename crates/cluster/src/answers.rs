@@ -8,7 +8,7 @@ mod service_account;
 
 use std::{
     collections::HashSet,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -30,6 +30,41 @@ use crate::{
 
 /// How long one answer may take, retries included.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// After so many timeouts the server is taken to be lost.
+const TIMEOUTS_MOST: usize = 3;
+
+/// Whether the server still answers.
+#[derive(Debug, Default)]
+struct Health {
+    is_lost: AtomicBool,
+    timeouts: AtomicUsize,
+}
+
+impl Health {
+    /// Why nothing more is asked; none while the server answers.
+    fn verdict(&self) -> Option<GapReason> {
+        if self.is_lost.load(Ordering::Relaxed) {
+            return Some(GapReason::Unreachable);
+        }
+        (self.timeouts.load(Ordering::Relaxed) >= TIMEOUTS_MOST).then_some(GapReason::Timeout)
+    }
+
+    /// Notes what an answer says of the server. Behind `nodes/proxy` it is the node that may be
+    /// gone.
+    fn note(&self, question: &Question, error: Option<&ApiError>) {
+        if matches!(question, Question::NodeFilesystems { .. }) {
+            return;
+        }
+        match error {
+            None | Some(ApiError::Timeout { .. }) => {
+                self.timeouts.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(error) if error.is_total() => self.is_lost.store(true, Ordering::Relaxed),
+            Some(_) => {}
+        }
+    }
+}
 
 /// What came of a question.
 pub(crate) struct Outcome {
@@ -99,15 +134,15 @@ impl Cluster {
         let pods: Vec<PodRef> = questions.iter().filter_map(pod).collect();
         let found = events::of_pods(self.api(), &pods).await;
 
-        let is_lost = AtomicBool::new(false);
+        let health = Health::default();
         let siblings = secret::Siblings::default();
         let mut outcomes = stream::iter(questions)
             .map(|question| {
-                let (is_lost, siblings, found) = (&is_lost, &siblings, &found);
+                let (health, siblings, found) = (&health, &siblings, &found);
                 async move {
                     let outcome = match pod(&question) {
                         Some(pod) => events_outcome(&question, &pod, found),
-                        None => self.outcome(&question, siblings, is_lost).await,
+                        None => self.outcome(&question, siblings, health).await,
                     };
                     (question, outcome)
                 }
@@ -122,7 +157,7 @@ impl Cluster {
         &self,
         question: &Question,
         siblings: &secret::Siblings,
-        is_lost: &AtomicBool,
+        health: &Health,
     ) -> Outcome {
         match question {
             Question::ImageElsewhere { image } => {
@@ -141,19 +176,19 @@ impl Cluster {
         };
         let gap = |why| Outcome::gap(wanted.gap(why, vec![question.clone()]));
         // A server that is gone is not asked again for every question.
-        if is_lost.load(Ordering::Relaxed) {
-            return gap(GapReason::Unreachable);
+        if let Some(why) = health.verdict() {
+            return gap(why);
         }
         let asking = self.ask(question, siblings);
         match tokio::time::timeout(PATIENCE, asking).await {
-            Err(_) => gap(GapReason::Timeout),
+            Err(_) => {
+                health.note(question, None);
+                gap(GapReason::Timeout)
+            }
             Ok(Ok(outcome)) => outcome,
             Ok(Err(ApiError::NotFound { .. })) => Outcome::answer(Answer::Absent),
             Ok(Err(error)) => {
-                // Behind `nodes/proxy` it is the node that may be gone, not the server.
-                if error.is_total() && !matches!(question, Question::NodeFilesystems { .. }) {
-                    is_lost.store(true, Ordering::Relaxed);
-                }
+                health.note(question, Some(&error));
                 tracing::debug!(%error, %question, "no answer");
                 gap(error.gap())
             }

@@ -14,7 +14,7 @@ use kube::client::Body;
 use pulldoctor_model::clean_line;
 use serde::de::DeserializeOwned;
 
-use crate::{error::ApiError, path::ApiPath};
+use crate::{error::ApiError, kubeconfig::CONNECT, path::ApiPath};
 
 /// How long the API server may be silent, unless the person says otherwise.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -275,6 +275,12 @@ pub(crate) fn from_kube(error: &kube::Error) -> ApiError {
             return ApiError::Plugin {
                 reason: login_fault(auth),
             };
+        }
+        let is_late = current
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut);
+        if is_late {
+            return ApiError::Timeout { after: CONNECT };
         }
         if let Some(tls) = tls_fault(current) {
             return ApiError::Tls {

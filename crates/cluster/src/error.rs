@@ -126,7 +126,10 @@ impl ApiError {
             Self::Plugin { .. } => {
                 "run the command under `users[].user.exec` of the kubeconfig by hand"
             }
-            Self::Timeout { .. } => "give it more time with `--request-timeout`",
+            Self::Timeout { .. } => {
+                "check that this machine reaches the cluster, or give it more time with \
+                 `--request-timeout`"
+            }
             Self::Forbidden { .. } => {
                 "ask for a role that may list pods, or choose a namespace with `-n`"
             }

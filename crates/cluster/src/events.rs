@@ -1,6 +1,9 @@
 //! Events of pods and nodes, read with as few requests as will do.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
 
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -27,6 +30,9 @@ const PAGE_MOST: usize = 64 << 20;
 
 /// How many events of one object are kept, the newest.
 const KEPT: usize = 60;
+
+/// How long the events of one request may take, all pages included.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many requests are under way at once.
 pub(crate) const SIDE_BY_SIDE: usize = 8;
@@ -76,7 +82,10 @@ pub(crate) async fn of_pods(api: &Api, pods: &[PodRef]) -> Found {
     }
     let mut answers = stream::iter(requests)
         .map(|(namespace, selector, wanted)| async move {
-            let answer = list(api, Some(&namespace), &selector, &wanted).await;
+            let reading = list(api, Some(&namespace), &selector, &wanted);
+            let answer = tokio::time::timeout(PATIENCE, reading)
+                .await
+                .unwrap_or(Err(ApiError::Timeout { after: PATIENCE }));
             (namespace, answer, wanted)
         })
         .buffer_unordered(SIDE_BY_SIDE);

@@ -30,6 +30,9 @@ pub(crate) struct Chosen {
     pub(crate) context: String,
 }
 
+/// How long a connection may take.
+pub(crate) const CONNECT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The name used for the context inside a pod.
 const IN_CLUSTER: &str = "in-cluster";
 
@@ -44,7 +47,7 @@ pub(crate) fn load(options: &ConnectOptions) -> Result<Chosen, ConnectError> {
     };
     // Our own retries are bounded; kube's go on for minutes.
     chosen.config.default_retry = false;
-    chosen.config.connect_timeout = Some(std::time::Duration::from_secs(10));
+    chosen.config.connect_timeout = Some(CONNECT);
     if let Some(user) = &options.impersonate {
         chosen.config.auth_info.impersonate = Some(user.clone());
         chosen.config.auth_info.impersonate_groups =

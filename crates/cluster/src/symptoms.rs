@@ -448,6 +448,10 @@ fn since(pod: &Pod<'_>, place: &Place<'_, '_>) -> Option<Timestamp> {
     if let Some(ended) = place.status.and_then(finished) {
         return Some(ended);
     }
+    // It was added some time after the pod: only its events tell when.
+    if place.kind == ContainerKind::Ephemeral {
+        return None;
+    }
     let before = match place.kind {
         ContainerKind::Container if !pod.spec.init_containers.is_empty() => became("Initialized"),
         ContainerKind::Init => pod.spec.init_containers[..place.at]

@@ -416,3 +416,34 @@ async fn a_server_that_goes_away_is_not_asked_for_every_question() {
     assert_eq!(evidence.gaps[0].why, GapReason::Unreachable);
     assert!(start.elapsed().as_secs() < 10);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_is_not_waited_for_every_time() {
+    let fake = FakeCluster::new();
+    fake.latency(std::time::Duration::from_secs(600));
+    let cluster = connect(&fake);
+    let mut evidence = Evidence::new("fake", "x", jiff::Timestamp::now());
+    let questions: Vec<Question> = (0..200)
+        .map(|number| Question::Node {
+            name: format!("n{number}"),
+        })
+        .collect();
+    let start = tokio::time::Instant::now();
+    cluster.answer(&questions, &mut evidence).await;
+    assert_eq!(evidence.gaps.len(), 1);
+    assert_eq!(evidence.gaps[0].why, GapReason::Timeout);
+    assert_eq!(evidence.gaps[0].questions.len(), 200);
+    assert!(start.elapsed().as_secs() < 40, "{:?}", start.elapsed());
+
+    // Events have a limit of their own, and fail by namespace.
+    let question = Question::PodEvents {
+        namespace: "shop".into(),
+        pod: "a".into(),
+        uid: "u".into(),
+    };
+    cluster.answer(&[question], &mut evidence).await;
+    assert_eq!(
+        gap(&evidence, "list events in shop").why,
+        GapReason::Timeout
+    );
+}
