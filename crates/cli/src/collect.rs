@@ -7,37 +7,60 @@ use std::{
 
 use anyhow::Context as _;
 use pulldoctor_cluster::{
-    Cluster, ConnectError, ConnectOptions, Namespaces, ScanError, ScanProgress, Scope, Target,
+    Bundle, Cluster, ConnectError, ConnectOptions, Namespaces, ScanError, ScanProgress, Scope,
+    Target,
 };
 use pulldoctor_model::{Evidence, ExitCode, Gap, GapReason, Question};
 use pulldoctor_report::count;
 
 use crate::{
-    args,
+    args::{self, Format},
     failure::Failure,
     progress::Progress,
     suggest,
-    terminal::{self, Terminal},
+    terminal::Terminal,
 };
 
-/// Bytes that are read of a recording.
-const MOST: u64 = 1 << 30;
 /// How long questions are asked after the pods were listed.
 const BUDGET: Duration = Duration::from_secs(60);
 /// How often answers may raise further questions. Chains in the engine are two or three long.
 const ROUNDS: usize = 8;
 
-/// Evidence that was recorded.
-pub(crate) fn recorded(path: &Path) -> Result<Evidence, Failure> {
-    let content = terminal::read(path, MOST).map_err(Failure::unable)?;
-    let name = path.display();
-    serde_json::from_slice(&content)
-        .with_context(|| format!("read the recording `{name}`"))
-        .map_err(|error| Failure::unable(error).help("`--bundle` reads what `--record` wrote"))
+/// Evidence of files. Without a namespace all are meant: files have no default one.
+pub(crate) fn files(
+    path: &Path,
+    options: &args::Diagnose,
+    terminal: &Terminal,
+) -> Result<Evidence, Failure> {
+    let targets = targets(options, terminal)?;
+    let mut bundle = Bundle::open(path).map_err(|error| {
+        let help = error.help();
+        Failure::cannot(error.exit(), error).maybe_help(help)
+    })?;
+    let namespaces = match &options.namespace {
+        Some(name) if !options.all_namespaces => Namespaces::Named(vec![name.clone()]),
+        _ => Namespaces::All,
+    };
+    let scope = Scope {
+        namespaces,
+        selector: options.selector.clone(),
+        targets,
+    };
+    let mut evidence = bundle.scan(&scope).map_err(unscanned)?;
+    let mut before = Vec::new();
+    for _ in 0..ROUNDS {
+        let questions = pulldoctor_diagnose::questions(&evidence);
+        if questions.is_empty() || questions == before {
+            break;
+        }
+        bundle.answer(&questions, &mut evidence);
+        before = questions;
+    }
+    Ok(evidence)
 }
 
-/// Evidence of a cluster. `early` sees what is there already while the pods of a large cluster
-/// are still being listed.
+/// Evidence of a cluster. With `-o ndjson`, `early` sees what is there while a large cluster
+/// is still being listed.
 pub(crate) fn live(
     options: &args::Diagnose,
     terminal: &Terminal,
@@ -110,15 +133,21 @@ async fn collect(
     progress.say("listing pods");
     let mut scan = cluster.start(&scope).await.map_err(failed)?;
     let mut shown = 0;
+    let mut causes = String::new();
     while let Some(page) = scan.next().await.map_err(failed)? {
-        progress.say(listed(page.progress));
+        progress.say(listed(page.progress, &causes));
         let found = scan.evidence().symptoms.len();
         // Twice as many as last time: what is judged early costs no more than the end does.
-        if page.progress.remaining.is_some_and(|left| left > 0) && found > 0 && found >= 2 * shown {
-            shown = found;
+        if page.progress.remaining.is_none_or(|left| left == 0) || found == 0 || found < 2 * shown {
+            continue;
+        }
+        shown = found;
+        if options.output.format == Format::Ndjson {
             let mut evidence = scan.evidence().clone();
             ask(&cluster, &mut evidence, &progress).await;
             early(&evidence)?;
+        } else if terminal.watched {
+            causes = causes_so_far(scan.evidence());
         }
     }
     let mut evidence = scan.finish();
@@ -167,15 +196,30 @@ fn unasked(questions: Vec<Question>) -> Gap {
     }
 }
 
-fn listed(progress: ScanProgress) -> String {
-    let seen = count(progress.pods, "pod");
-    match progress.remaining {
-        Some(left) if left > 0 => {
-            let all = progress.pods as u64 + left;
-            format!("listing pods: {seen} of {all}, {} stuck", progress.stuck)
-        }
-        _ => format!("listing pods: {seen}, {} stuck", progress.stuck),
-    }
+/// How far the list has come, and what was met in it.
+fn listed(progress: ScanProgress, causes: &str) -> String {
+    let all = match progress.remaining {
+        Some(left) if left > 0 => format!(" of {}", progress.pods as u64 + left),
+        _ => String::new(),
+    };
+    format!(
+        "listing pods: {}{all}, {} stuck{causes}",
+        progress.pods, progress.stuck
+    )
+}
+
+/// The causes met so far, as far as the texts tell.
+fn causes_so_far(evidence: &Evidence) -> String {
+    let incidents = pulldoctor_diagnose::report(evidence).incidents;
+    let mut causes: Vec<&str> = incidents
+        .iter()
+        .map(|incident| incident.cause.as_str())
+        .collect();
+    causes.sort_unstable();
+    causes.dedup();
+    let more = if causes.len() > 2 { ", …" } else { "" };
+    causes.truncate(2);
+    format!(" ({}{more})", causes.join(", "))
 }
 
 fn namespaces(options: &args::Diagnose, cluster: &Cluster) -> Namespaces {

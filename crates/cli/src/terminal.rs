@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
-use anyhow::Context as _;
 use clap::error::ErrorKind;
 use pulldoctor_model::ExitCode;
 use pulldoctor_report::{Label, Stylesheet};
@@ -150,33 +149,4 @@ fn usage(rendered: &str, program: &str) -> Failure {
     let mut failure = Failure::request(anyhow::anyhow!(message.join("\n")));
     failure.help = help;
     failure
-}
-
-/// Reads all of a file, or of standard input for `-`, up to a number of bytes.
-pub(crate) fn read(path: &std::path::Path, most: u64) -> anyhow::Result<Vec<u8>> {
-    use std::io::Read as _;
-
-    let mut content = Vec::new();
-    if path.as_os_str() == "-" {
-        io::stdin()
-            .lock()
-            .take(most + 1)
-            .read_to_end(&mut content)
-            .context("read standard input")?;
-    } else {
-        let read = |content: &mut Vec<u8>| {
-            std::fs::File::open(path)?
-                .take(most + 1)
-                .read_to_end(content)
-        };
-        read(&mut content).with_context(|| format!("read `{}`", path.display()))?;
-    }
-    if content.len() as u64 > most {
-        anyhow::bail!(
-            "read `{}`: it is larger than {} MiB",
-            path.display(),
-            most >> 20
-        );
-    }
-    Ok(content)
 }

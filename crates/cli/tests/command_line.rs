@@ -61,9 +61,10 @@ fn a_recording_that_cannot_be_read() {
     ");
     let broken = Run::new(&["--bundle", "-"]).stdin("{\"schema\":").done();
     insta::assert_snapshot!(broken.refused(), @"
-    error: cannot read the recording `-`
-    caused by: EOF while parsing a value at line 1 column 10
-    help: `--bundle` reads what `--record` wrote
+    error: cannot read `-`: neither JSON nor YAML from line 1, column 10 on
+    help: a recording is written by `pulldoctor diagnose --record`; objects by
+          `kubectl get pods,events,secrets,serviceaccounts,replicasets,deployments
+          -o yaml`; `pulldoctor explain -` reads the output of `kubectl describe`
     ");
 }
 

@@ -365,3 +365,16 @@ fn in_a_large_cluster_incidents_come_before_the_end_and_are_whole_at_the_end() {
         assert_eq!(line["cause"], incident["cause"]);
     }
 }
+
+#[test]
+fn what_kubectl_wrote_is_read_as_well() {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [healthy("a"), stuck("b")]});
+    let done = Run::new(&["--bundle", "-", "-o", "json"])
+        .stdin(serde_json::to_vec(&list).expect("JSON"))
+        .done();
+    assert!(matches!(done.code(), 1 | 2), "{}", done.err());
+    let document: Value = serde_json::from_str(&done.out()).expect("JSON");
+    assert_eq!(document["scanned"]["pods"], 2);
+    assert_eq!(document["incidents"][0]["cause"], "image-not-found-tag");
+    assert_eq!(document["incidents"][0]["symptoms"][0]["pod"], "b");
+}

@@ -23,6 +23,10 @@ pub struct HumanOptions {
     pub program: String,
 }
 
+/// Incidents that are shown in full where not everything is asked for. Those with most pods come
+/// first; of the others the cause and the place are shown.
+const FULL: usize = 10;
+
 /// The whole report.
 pub fn human(report: &Report, options: &HumanOptions) -> String {
     let mut page = Page::new(options.width, options.style);
@@ -30,9 +34,19 @@ pub fn human(report: &Report, options: &HumanOptions) -> String {
         [only] if only != "*" => Some(only.as_str()),
         _ => None,
     };
-    for incident in &report.incidents {
-        incident::render(&mut page, incident, one_namespace, options);
+    let full = if options.verbose { usize::MAX } else { FULL };
+    for (at, incident) in report.incidents.iter().enumerate() {
+        if at < full {
+            incident::render(&mut page, incident, one_namespace, options);
+        } else {
+            incident::brief(&mut page, incident, one_namespace, options);
+        }
         page.blank();
+    }
+    let brief = report.incidents.len().saturating_sub(full);
+    if brief > 0 {
+        let text = format!("`-v` shows the last {brief} in full, too.");
+        page.line(&Text::plain(text));
     }
     gaps::render(&mut page, &report.gaps);
     summary(&mut page, report, options);

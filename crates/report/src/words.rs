@@ -26,7 +26,8 @@ pub fn duration(seconds: u64) -> String {
         60..600 => two(minutes, "min", seconds % 60, "s"),
         600..3600 => format!("{minutes} min"),
         3600..86_400 => two(hours, "h", minutes % 60, "min"),
-        _ => two(days, "d", hours % 24, "h"),
+        86_400..2_592_000 => two(days, "d", hours % 24, "h"),
+        _ => format!("{days} d"),
     }
 }
 
@@ -59,6 +60,7 @@ mod tests {
             (7500, "2 h 5 min"),
             (86_400, "1 d"),
             (273_600, "3 d 4 h"),
+            (28_300_000, "327 d"),
         ];
         for (seconds, words) in cases {
             assert_eq!(duration(seconds), words);

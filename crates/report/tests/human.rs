@@ -310,6 +310,24 @@ fn nothing_stuck_is_one_line() {
 }
 
 #[test]
+fn of_many_incidents_the_last_are_short() {
+    let many = vec![missing_tag(); 12];
+    let text = human(&report(many.clone(), vec![]), &options(80));
+    assert_eq!(text.matches("error[").count(), 12);
+    assert_eq!(text.matches("help: ").count(), 10);
+    assert!(
+        text.contains("`-v` shows the last 2 in full, too.\n"),
+        "{text}"
+    );
+    let all = HumanOptions {
+        verbose: true,
+        ..options(80)
+    };
+    let text = human(&report(many, vec![]), &all);
+    assert_eq!(text.matches("help: ").count(), 12);
+}
+
+#[test]
 fn a_gap_names_the_rule_to_add() {
     insta::assert_snapshot!(
         human(&report(vec![], vec![secrets_gap()]), &options(80)),

@@ -17,13 +17,10 @@ use crate::{
 pub(crate) fn run(options: &args::Diagnose, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let mut lines = Lines::default();
     let evidence = match &options.bundle {
-        Some(path) => collect::recorded(path)?,
+        Some(path) => collect::files(path, options, terminal)?,
         None => collect::live(options, terminal, &mut |evidence| {
-            if options.output.format == Format::Ndjson {
-                let found = pulldoctor_diagnose::report(evidence);
-                terminal::print(&lines.incidents(&found).map_err(Failure::bug)?)?;
-            }
-            Ok(())
+            let found = pulldoctor_diagnose::report(evidence);
+            terminal::print(&lines.incidents(&found).map_err(Failure::bug)?)
         })?,
     };
     if let Some(path) = &options.record {

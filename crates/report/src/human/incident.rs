@@ -32,8 +32,7 @@ pub(super) fn render(
     one_namespace: Option<&str>,
     options: &HumanOptions,
 ) {
-    super::title(page, incident.cause, incident.confidence, &incident.summary);
-    workloads(page, incident, one_namespace, options);
+    brief(page, incident, one_namespace, options);
     if let Some(first) = incident.symptoms.first() {
         let images: BTreeSet<&str> = incident
             .symptoms
@@ -54,6 +53,17 @@ pub(super) fn render(
     }
     help(page, incident, options);
     next_retry(page, incident, options);
+}
+
+/// The cause and the place only.
+pub(super) fn brief(
+    page: &mut Page,
+    incident: &Incident,
+    one_namespace: Option<&str>,
+    options: &HumanOptions,
+) {
+    super::title(page, incident.cause, incident.confidence, &incident.summary);
+    workloads(page, incident, one_namespace, options);
 }
 
 /// What an arrow points at: a workload and the field in it.
