@@ -87,7 +87,9 @@ pub(crate) enum Subcommand {
 Targets:
   pod/NAME, deploy/NAME, sts/NAME, ds/NAME, rs/NAME, job/NAME, cronjob/NAME
 
-Only reads; `--record` writes a file that can be replayed with `--bundle`, without secrets.")]
+Only reads; `--record` writes a file that can be replayed with `--bundle`, without secrets.
+In a large cluster `-o ndjson` writes an incident when it is met, and again, under the same id,
+when it has grown; the line `end` names the incidents that stand.")]
 pub(crate) struct Diagnose {
     /// Pods or workloads to look at; all of the namespace where none is named
     #[arg(value_name = "TARGET")]

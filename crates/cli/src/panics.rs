@@ -38,3 +38,37 @@ fn report(information: &PanicHookInfo<'_>) -> String {
         crate::command().get_version().unwrap_or_default(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    const INSIDE: &str = "PULLDOCTOR_TEST_PANIC";
+
+    #[test]
+    fn a_bug_ends_with_seventy_and_what_to_report() {
+        if std::env::var_os(INSIDE).is_some() {
+            super::install();
+            panic!("an invariant\u{1b}[31m is broken");
+        }
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--nocapture",
+                "panics::tests::a_bug_ends_with_seventy_and_what_to_report",
+            ])
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(70), "{text}");
+        assert!(
+            text.contains("error: this is a bug in pulldoctor: an invariant\\u{1b}[31m is broken"),
+            "{text}"
+        );
+        assert!(
+            text.contains("help: please report it at https://"),
+            "{text}"
+        );
+    }
+}

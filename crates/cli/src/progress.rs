@@ -26,7 +26,7 @@ impl Progress {
         if !watched {
             return Self { bar, done: None };
         }
-        if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {wide_msg}") {
             bar.set_style(style);
         }
         let (done, wait) = mpsc::channel::<()>();

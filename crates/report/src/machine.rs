@@ -36,6 +36,7 @@ struct End<'a> {
     schema: &'a str,
     context: &'a str,
     scanned: &'a Scanned,
+    incidents: Vec<&'a str>,
 }
 
 /// A document as one line of JSON.
@@ -61,7 +62,8 @@ pub fn ndjson_gap(gap: &ReportGap) -> Result<String, serde_json::Error> {
     })
 }
 
-/// The last line.
+/// The last line, with the ids of the incidents that stand: one that was written early may have
+/// turned out to be another.
 pub fn ndjson_end(report: &Report) -> Result<String, serde_json::Error> {
     ndjson(&Line {
         r#type: "end",
@@ -69,6 +71,11 @@ pub fn ndjson_end(report: &Report) -> Result<String, serde_json::Error> {
             schema: &report.schema,
             context: &report.context,
             scanned: &report.scanned,
+            incidents: report
+                .incidents
+                .iter()
+                .map(|incident| incident.id.as_str())
+                .collect(),
         },
     })
 }
