@@ -1,0 +1,94 @@
+//! An image's config.
+
+use serde_json::Value;
+
+use pulldoctor_model::{clean_line, shorten};
+
+use super::{Platform, is_digest};
+
+/// Most layers that a config may name.
+const MOST_LAYERS: usize = 1000;
+
+/// What a config says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImageConfig {
+    /// The platform that it states; nothing where os or architecture is missing.
+    pub platform: Option<Platform>,
+    /// Whether there is an entrypoint or a command.
+    pub has_command: bool,
+    /// When it was made, as written.
+    pub created: Option<String>,
+    /// The digests of the unpacked layers; one that is no digest is kept empty.
+    pub diff_ids: Vec<String>,
+}
+
+/// Reads a config; nothing where it is no JSON object.
+pub fn parse_config(body: &[u8]) -> Option<ImageConfig> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let object = value.as_object()?;
+    let text = |name: &str| {
+        object
+            .get(name)
+            .and_then(Value::as_str)
+            .map(|text| shorten(&clean_line(text), 100).into_owned())
+    };
+    let platform = match (text("os"), text("architecture")) {
+        (Some(os), Some(architecture)) if !os.is_empty() && !architecture.is_empty() => {
+            Some(Platform {
+                os,
+                architecture,
+                variant: text("variant").unwrap_or_default(),
+                os_version: text("os.version").unwrap_or_default(),
+            })
+        }
+        _ => None,
+    };
+    let list = |name: &str| {
+        object
+            .get("config")
+            .and_then(|config| config.get(name))
+            .and_then(Value::as_array)
+            .is_some_and(|list| !list.is_empty())
+    };
+    let diff_ids = object
+        .get("rootfs")
+        .and_then(|rootfs| rootfs.get("diff_ids"))
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .take(MOST_LAYERS)
+        .map(|digest| match digest.as_str() {
+            Some(digest) if is_digest(digest) => digest.to_owned(),
+            _ => String::new(),
+        })
+        .collect();
+    Some(ImageConfig {
+        platform,
+        has_command: list("Entrypoint") || list("Cmd"),
+        created: text("created"),
+        diff_ids,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_matters_is_read_and_the_rest_may_be_anything() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let text = format!(
+            r#"{{"os":"linux","architecture":"arm64","variant":"v8","created":"2026-01-01T00:00:00Z",
+            "config":{{"Cmd":["x"],"Entrypoint":null}},"rootfs":{{"diff_ids":["{digest}","no"]}}}}"#
+        );
+        let config = parse_config(text.as_bytes()).unwrap();
+        assert_eq!(config.platform.unwrap().to_string(), "linux/arm64/v8");
+        assert!(config.has_command);
+        assert_eq!(config.diff_ids, [digest, String::new()]);
+        assert_eq!(
+            parse_config(b"{\"config\":3}"),
+            Some(ImageConfig::default())
+        );
+        assert_eq!(parse_config(b"[]"), None);
+    }
+}
