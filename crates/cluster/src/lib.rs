@@ -17,6 +17,7 @@ mod events;
 mod gaps;
 mod index;
 mod kubeconfig;
+mod measure;
 mod owners;
 mod path;
 mod rbac;
@@ -32,5 +33,7 @@ mod timing;
 pub use bundle::{Bundle, BundleError};
 pub use connect::{Cluster, ConnectOptions};
 pub use error::{ApiError, ConnectError, ScanError};
+#[doc(hidden)]
+pub use measure::read_page;
 pub use scan::{Page, Scan, ScanProgress};
 pub use scope::{Namespaces, Scope, Target, TargetError, TargetKind};
