@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::needs::{self, Need};
+use crate::variables::Variables;
+
 /// A documented incident: its story, how to make it, and what must be said about it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +20,9 @@ pub struct Case {
     /// The folder.
     #[serde(skip)]
     pub dir: PathBuf,
+    /// What it needs that only the lab has; none of it when it runs on any cluster.
+    #[serde(skip)]
+    pub needs: Vec<Need>,
     /// The story in about three lines: what happened, what one sees, what it is.
     pub story: String,
     /// Where its evidence comes from.
@@ -332,16 +338,34 @@ pub struct ExpectedObject {
 }
 
 impl Case {
-    /// Reads `DIR/case.yaml`.
+    /// Reads `DIR/case.yaml` as it runs in the lab.
     ///
     /// # Errors
     /// When it cannot be read, or says something that this version does not know.
     pub fn load(dir: &Path) -> Result<Self> {
+        Self::load_with(dir, &Variables::of_lab())
+    }
+
+    /// Reads `DIR/case.yaml` and `DIR/manifests.yaml` and puts the variables in.
+    ///
+    /// # Errors
+    /// As [`Case::load`].
+    pub fn load_with(dir: &Path, variables: &Variables) -> Result<Self> {
         let file = dir.join("case.yaml");
         let text = fs::read_to_string(&file)
             .with_context(|| format!("failed to read {}", file.display()))?;
-        let mut case: Self = serde_saphyr::from_str(&text)
-            .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+        let parse = |text: &str| {
+            serde_saphyr::from_str::<Self>(text)
+                .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))
+        };
+        let mut written = parse(&text)?;
+        written.dir = dir.to_path_buf();
+        let mut case = parse(&variables.fill(&text))?;
+        if case.origin == Origin::Lab {
+            let of = || format!("failed to read what {} needs", dir.display());
+            case.needs = needs::of(&written).with_context(of)?;
+            case.manifests = Some(variables.fill(&written.manifests()?));
+        }
         case.name = dir
             .file_name()
             .unwrap_or_default()
@@ -358,6 +382,14 @@ impl Case {
     /// # Errors
     /// When one of them cannot be read.
     pub fn load_all(cases: &Path) -> Result<Vec<Self>> {
+        Self::load_all_with(cases, &Variables::of_lab())
+    }
+
+    /// As [`Case::load_all`], with other values for the variables.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn load_all_with(cases: &Path, variables: &Variables) -> Result<Vec<Self>> {
         let mut dirs: Vec<PathBuf> = fs::read_dir(cases)
             .with_context(|| format!("failed to read {}", cases.display()))?
             .flatten()
@@ -365,7 +397,9 @@ impl Case {
             .filter(|path| path.join("case.yaml").exists())
             .collect();
         dirs.sort();
-        dirs.iter().map(|dir| Self::load(dir)).collect()
+        dirs.iter()
+            .map(|dir| Self::load_with(dir, variables))
+            .collect()
     }
 
     /// What the types alone cannot say.

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::cgroup;
-use crate::exec::{self, Exec};
+use crate::cluster;
+use crate::exec;
 use crate::http_unix;
 use crate::net::{self, Namespace};
 use crate::node::NODES;
@@ -247,7 +248,8 @@ fn daemon(
     state.add_process(role, pid, &log)
 }
 
-fn door() -> PathBuf {
+/// The socket of `kubectl proxy`: the API with the administrator's rights.
+pub fn door() -> PathBuf {
     paths::data("api.sock")
 }
 
@@ -264,31 +266,5 @@ pub fn is_ready() -> bool {
 /// # Errors
 /// When the API server does not answer 200 with JSON.
 pub fn get(path: &str) -> Result<Value> {
-    ask("GET", path, None)
-}
-
-/// Sends a request to the API and returns the JSON of its answer.
-///
-/// # Errors
-/// When the API server answers another status than 2xx, with what it said.
-pub fn ask(method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-    let bytes = body.map(serde_json::to_vec).transpose()?;
-    let (status, answer) = http_unix::request(&door(), method, path, bytes.as_deref())?;
-    if !(200..300).contains(&status) {
-        let text = String::from_utf8_lossy(&answer);
-        bail!(
-            "{method} {path} answered {status}: {}",
-            exec::last_lines(&text, 3)
-        );
-    }
-    serde_json::from_slice(&answer).with_context(|| format!("{method} {path} answered no JSON"))
-}
-
-/// `kubectl` with the administrator's kubeconfig, to run from inside `from`.
-pub fn kubectl<S: Into<String>>(from: &Namespace, words: impl IntoIterator<Item = S>) -> Exec {
-    from.exec([
-        paths::bin().join("kubectl").display().to_string(),
-        format!("--kubeconfig={}", paths::kubeconfig().display()),
-    ])
-    .args(words)
+    cluster::ask(&door(), "GET", path, None)
 }

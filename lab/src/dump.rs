@@ -6,20 +6,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::control_plane;
+use crate::cluster::Cluster;
 use crate::faults::read;
 use crate::labd;
-use crate::net::Namespace;
 use crate::paths;
 use crate::tool::Said;
 
 /// Writes objects, events, log lines of kubelets and runtimes that name the namespace or one of
-/// the case's hosts, the tool's output and the reason into a folder, and returns it.
+/// the case's hosts (in the lab), the tool's output and the reason into a folder, and returns it.
 ///
 /// # Errors
 /// When a file cannot be written.
 pub fn write(
-    workstation: &Namespace,
+    cluster: &Cluster,
     case: &str,
     namespace: &str,
     hosts: &[&str],
@@ -40,7 +39,8 @@ pub fn write(
         ),
         ("describe.txt", vec!["describe", "pods"]),
     ] {
-        let output = control_plane::kubectl(workstation, ["-n", namespace])
+        let output = cluster
+            .kubectl(["-n", namespace])
             .args(words)
             .timeout(Duration::from_secs(30))
             .finish();
@@ -57,6 +57,9 @@ pub fn write(
     }
     for host in hosts {
         fs::write(dir.join(format!("requests.{host}.json")), labd::log(host))?;
+    }
+    if !cluster.is_lab() {
+        return Ok(dir);
     }
     for entry in fs::read_dir(paths::data("logs"))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -31,7 +31,7 @@ const SYSCTLS: [&str; 6] = [
 ];
 
 /// Boots the lab; does nothing when it is up. A half-booted one is taken down first. With
-/// `no_build` the fault daemon is taken as it lies in the target folder.
+/// `no_build` the tool and the fault daemon are taken as they lie in the target folder.
 ///
 /// # Errors
 /// When a requirement is missing or a part does not start; what was started remains for
@@ -39,7 +39,7 @@ const SYSCTLS: [&str; 6] = [
 pub fn up(no_build: bool) -> Result<()> {
     binaries::build()?;
     if !no_build {
-        tool::build(&["pulldoctor-testkit"])?;
+        tool::build(&[tool::TOOL, tool::FAULT_DAEMON])?;
     }
     let _lock = paths::lock("lifecycle")?;
     let start = Instant::now();

@@ -1,13 +1,12 @@
-//! Runs `pulldoctor` from the lab's workstation, as an operator would.
+//! Builds and runs `pulldoctor`, as an operator would.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::cluster::Cluster;
 use crate::exec::Exec;
-use crate::net::Namespace;
 use crate::paths;
 
 /// What a run of the tool left.
@@ -30,7 +29,14 @@ pub fn binary() -> std::path::PathBuf {
     paths::target_dir().join("pulldoctor")
 }
 
-/// Builds packages of this workspace into the folder where this program lies.
+/// The tool's package.
+pub const TOOL: &str = "pulldoctor-cli";
+/// The fault daemon's package.
+pub const FAULT_DAEMON: &str = "pulldoctor-testkit";
+
+/// Builds binaries of this workspace into the folder where this program lies. Those that are
+/// needed are best built by one call: cargo then compiles what they share once, with the
+/// features that both want.
 ///
 /// # Errors
 /// When cargo fails.
@@ -55,44 +61,24 @@ pub fn build(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Runs `pulldoctor diagnose -n NAMESPACE -o json --record FILE ARGS…` from the workstation.
+/// Runs `pulldoctor diagnose -n NAMESPACE -o json --record FILE ARGS…` on a cluster.
 ///
 /// # Errors
 /// When the binary is not there or does not end within 90 s.
-pub fn diagnose(
-    workstation: &Namespace,
-    namespace: &str,
-    record: &Path,
-    args: &[String],
-) -> Result<Said> {
+pub fn diagnose(cluster: &Cluster, namespace: &str, args: &[String]) -> Result<Said> {
     let binary = binary();
     if !binary.exists() {
         bail!("no {} (`cargo build -p pulldoctor-cli`)", binary.display());
     }
-    let finished = workstation
-        .exec(["env", "-i"])
-        .args([
-            "PATH=/usr/bin:/bin".to_owned(),
-            "HOME=/nonexistent".to_owned(),
-            "NO_COLOR=1".to_owned(),
-            "RUST_BACKTRACE=1".to_owned(),
-            format!("KUBECONFIG={}", paths::kubeconfig().display()),
-            binary.display().to_string(),
-        ])
-        .args([
-            "diagnose",
-            "-n",
-            namespace,
-            "-o",
-            "json",
-            "--record",
-            &record.display().to_string(),
-        ])
+    let record = cluster.record_file(namespace)?;
+    let finished = cluster
+        .tool(["diagnose", "-n", namespace, "-o", "json"])
+        .args(["--record".to_owned(), record.display().to_string()])
         .args(args.iter().map(|arg| arg.replace("$NAMESPACE", namespace)))
         .timeout(Duration::from_secs(90))
         .finish()?;
     let report = serde_json::from_str(&finished.stdout).unwrap_or(Value::Null);
-    let evidence = std::fs::read(record)
+    let evidence = std::fs::read(&record)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or(Value::Null);

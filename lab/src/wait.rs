@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::case::{Wait, name_matches};
-use crate::control_plane;
+use crate::cluster::Cluster;
 
 /// Seconds to wait when a case says nothing.
 const WITHIN: u64 = 60;
@@ -17,13 +17,13 @@ const WITHIN: u64 = 60;
 ///
 /// # Errors
 /// When it does not come about in time; the error says what was there instead.
-pub fn for_condition(namespace: &str, wait: &Wait) -> Result<()> {
+pub fn for_condition(cluster: &Cluster, namespace: &str, wait: &Wait) -> Result<()> {
     let limit = Duration::from_secs(wait.within.unwrap_or(WITHIN));
     let start = Instant::now();
     loop {
-        let pods = control_plane::get(&format!("/api/v1/namespaces/{namespace}/pods"))?;
+        let pods = cluster.get(&format!("/api/v1/namespaces/{namespace}/pods"))?;
         let events = if wait.event.is_some() {
-            control_plane::get(&format!("/api/v1/namespaces/{namespace}/events"))?
+            cluster.get(&format!("/api/v1/namespaces/{namespace}/events"))?
         } else {
             Value::Null
         };

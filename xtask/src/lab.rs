@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use pulldoctor_lab::runner::{self, Options};
+use pulldoctor_lab::runner::{self, Elsewhere, Options};
 use pulldoctor_lab::{binaries, lifecycle, shell};
 
 /// What to do with the lab.
@@ -14,7 +14,7 @@ pub(crate) enum Command {
     Build,
     /// Boot the lab
     Up {
-        /// Do not build the fault daemon first
+        /// Do not build the tool and the fault daemon first
         #[arg(long)]
         no_build: bool,
     },
@@ -67,6 +67,16 @@ pub(crate) struct TestArguments {
     /// Do not build the tool and the fault daemon first
     #[arg(long)]
     no_build: bool,
+    /// Run on the cluster of this kubeconfig context instead of the lab's
+    #[arg(long, env = "PULLDOCTOR_LAB_CONTEXT")]
+    context: Option<String>,
+    /// There: an image with a tag that anybody may pull and that keeps running
+    /// [default: registry.k8s.io/pause:3.10]
+    #[arg(long, env = "PULLDOCTOR_LAB_IMAGE", hide_env_values = true)]
+    image: Option<String>,
+    /// There: an image that is refused without a login
+    #[arg(long, env = "PULLDOCTOR_LAB_PRIVATE_IMAGE", hide_env_values = true)]
+    private_image: Option<String>,
 }
 
 /// Runs a lab command.
@@ -90,6 +100,14 @@ pub(crate) fn run(command: Command) -> Result<()> {
                 without_tool: arguments.without_tool,
                 no_build: arguments.no_build,
                 record: false,
+                elsewhere: arguments
+                    .context
+                    .filter(|context| !context.is_empty())
+                    .map(|context| Elsewhere {
+                        context,
+                        public_image: arguments.image,
+                        private_image: arguments.private_image,
+                    }),
             })
         }
         Command::Record { cases, no_build } => runner::run(&Options {
