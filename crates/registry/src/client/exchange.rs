@@ -140,7 +140,8 @@ impl From<Fault> for Failure {
 pub(super) struct Open {
     pub(super) response: Response<Incoming>,
     pub(super) first_byte: Duration,
-    pub(super) link: Link,
+    /// Kept for as long as the body is read.
+    link: Link,
     _permit: OwnedSemaphorePermit,
 }
 
