@@ -45,8 +45,27 @@ pub fn procs_file() -> PathBuf {
     tracking_root().join(TOP).join("system/cgroup.procs")
 }
 
-/// Makes the lab's cgroups under every controller: `system` for its daemons and one per node
-/// for the pods. Returns the top folders.
+/// Puts this process, and all that it starts from now on, among the lab's own: when it is
+/// killed, `down` finds what it left running.
+///
+/// # Errors
+/// When the lab's cgroups are not there.
+pub fn enter() -> Result<()> {
+    let file = tracking_root().join(TOP).join("drivers/cgroup.procs");
+    fs::write(&file, "0").with_context(|| format!("failed to enter {}", file.display()))
+}
+
+/// The lab's top cgroups that are there, one per controller.
+pub fn tops() -> Vec<PathBuf> {
+    hierarchies()
+        .iter()
+        .map(|root| root.join(TOP))
+        .filter(|top| top.exists())
+        .collect()
+}
+
+/// Makes the lab's cgroups under every controller: `system` for its daemons, `drivers` for the
+/// processes of `cargo xtask lab`, and one per node for the pods. Returns the top folders.
 ///
 /// # Errors
 /// When a folder cannot be made.
@@ -55,7 +74,7 @@ pub fn create(nodes: &[&str]) -> Result<Vec<PathBuf>> {
     for root in hierarchies() {
         let top = root.join(TOP);
         make(&root, &top)?;
-        for child in std::iter::once("system").chain(nodes.iter().copied()) {
+        for child in ["system", "drivers"].iter().chain(nodes) {
             make(&top, &top.join(child))?;
         }
         tops.push(top);

@@ -26,9 +26,11 @@ pub mod play;
 pub mod queue;
 pub mod registries;
 pub mod runner;
+pub mod selftest;
 pub mod shell;
 pub mod state;
 pub mod tool;
+pub mod traces;
 pub mod variables;
 pub mod wait;
 

@@ -18,17 +18,7 @@ use crate::paths;
 use crate::registries;
 use crate::state::State;
 use crate::tool;
-
-/// Machine-wide settings that a kubelet changes
-/// (`setupKernelTunables`, pkg/kubelet/cm/container_manager_linux.go, 1.37).
-const SYSCTLS: [&str; 6] = [
-    "vm/overcommit_memory",
-    "vm/panic_on_oom",
-    "kernel/panic",
-    "kernel/panic_on_oops",
-    "kernel/keys/root_maxkeys",
-    "kernel/keys/root_maxbytes",
-];
+use crate::traces::SYSCTLS;
 
 /// Boots the lab; does nothing when it is up. A half-booted one is taken down first. With
 /// `no_build` the tool and the fault daemon are taken as they lie in the target folder.
@@ -37,6 +27,7 @@ const SYSCTLS: [&str; 6] = [
 /// When a requirement is missing or a part does not start; what was started remains for
 /// `status` and `down`.
 pub fn up(no_build: bool) -> Result<()> {
+    let _use = paths::in_use()?;
     binaries::build()?;
     if !no_build {
         tool::build(&[tool::TOOL, tool::FAULT_DAEMON])?;
@@ -46,7 +37,7 @@ pub fn up(no_build: bool) -> Result<()> {
     let old = State::load().unwrap_or_default();
     if old.ready && is_whole(&old) {
         println!("lab: is up");
-        return Ok(());
+        return cgroup::enter();
     }
     if Path::new(paths::DATA).exists() || !cgroup::processes().is_empty() {
         remove_all()?;
@@ -64,6 +55,7 @@ pub fn up(no_build: bool) -> Result<()> {
     let names: Vec<&str> = NODES.iter().map(|node| node.name).collect();
     state.cgroups = cgroup::create(&names)?;
     state.save()?;
+    cgroup::enter()?;
 
     let company = control_plane::create_pki()?;
     let outer = net::create_outer(&mut state)?;
@@ -142,6 +134,7 @@ pub fn is_whole(state: &State) -> bool {
 /// # Errors
 /// When something could not be removed; it is named.
 pub fn down() -> Result<()> {
+    let _use = paths::in_use()?;
     let _lock = paths::lock("lifecycle")?;
     remove_all()
 }
@@ -188,12 +181,13 @@ fn remove_all() -> Result<()> {
     );
 }
 
-/// Everything alive that belongs to the lab.
+/// Everything alive that belongs to the lab, but for this process itself.
 fn survivors(state: &State) -> Vec<u32> {
     let mut pids = cgroup::processes();
     pids.extend(state.processes.keys().filter_map(|role| state.pid(role)));
     pids.sort_unstable();
     pids.dedup();
+    pids.retain(|pid| *pid != std::process::id());
     pids
 }
 

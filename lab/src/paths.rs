@@ -45,6 +45,42 @@ pub fn lock(name: &str) -> Result<File> {
     Ok(file)
 }
 
+/// Set for the processes that `lab selftest` starts: it holds the lab for them.
+pub const SELFTEST: &str = "PULLDOCTOR_LAB_SELFTEST";
+
+/// Says for as long as the returned file lives that the lab is used, by any number of processes
+/// at once; waits while a selftest is at work, which takes the lab down again and again.
+///
+/// # Errors
+/// When the lock file cannot be made.
+pub fn in_use() -> Result<Option<File>> {
+    if env::var_os(SELFTEST).is_some() {
+        return Ok(None);
+    }
+    let file = use_file()?;
+    if file.try_lock_shared().is_err() {
+        println!("lab: waiting for `cargo xtask lab selftest`");
+        file.lock_shared()
+            .context("failed to lock the lab for use")?;
+    }
+    Ok(Some(file))
+}
+
+/// Keeps every other process from using the lab; none when one uses it.
+///
+/// # Errors
+/// When the lock file cannot be made.
+pub fn alone() -> Result<Option<File>> {
+    let file = use_file()?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}
+
+fn use_file() -> Result<File> {
+    fs::create_dir_all(cache())?;
+    let path = cache().join("use.lock");
+    File::create(&path).with_context(|| format!("failed to make {}", path.display()))
+}
+
 /// The stable link to the newest build: `…/lab/bin`.
 pub fn bin() -> PathBuf {
     cache().join("bin")

@@ -83,6 +83,7 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.no_build {
         tool::build(&[tool::TOOL, tool::FAULT_DAEMON])?;
     }
+    let _use = paths::in_use()?;
     lifecycle::up(true)?;
     // Two runs at once would take each other's faults for left-overs, and share nodes unknowingly.
     let _lock = paths::lock("test")?;

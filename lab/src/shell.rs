@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::cgroup;
 use crate::net::Namespace;
 use crate::paths;
 use crate::state::State;
@@ -14,7 +15,10 @@ use crate::state::State;
 /// # Errors
 /// When the lab is not up or the shell cannot be started.
 pub fn open(name: &str) -> Result<()> {
+    let _use = paths::in_use()?;
     let namespace = Namespace::of(&State::load()?, name)?;
+    // Or the shell would hold the namespace beyond `down`.
+    cgroup::enter()?;
     let words = namespace.enter();
     let (program, args) = words.split_first().context("empty command")?;
     let own = std::env::var("PATH").unwrap_or_default();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use pulldoctor_lab::runner::{self, Elsewhere, Options};
-use pulldoctor_lab::{binaries, lifecycle, shell};
+use pulldoctor_lab::{binaries, lifecycle, selftest, shell};
 
 /// What to do with the lab.
 #[derive(Subcommand)]
@@ -29,6 +29,12 @@ pub(crate) enum Command {
         /// Cases, by the name of their folder (`image-*` for a prefix)
         #[arg(required = true)]
         cases: Vec<String>,
+        /// Do not build the tool and the fault daemon first
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Crash the lab in several ways and see that `down` leaves nothing of it
+    Selftest {
         /// Do not build the tool and the fault daemon first
         #[arg(long)]
         no_build: bool,
@@ -116,6 +122,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
             no_build,
             ..Options::default()
         }),
+        Command::Selftest { no_build } => selftest::run(no_build),
         Command::Shell { node } => shell::open(&node),
     }
 }
