@@ -12,14 +12,15 @@ use pulldoctor_reference::Reference;
 
 use crate::{
     known::Known,
-    texts::{Told, collect},
+    texts::{Readings, Told, collect},
 };
 
-/// Answers and gaps by question.
+/// Answers and gaps by question, and what the texts say.
 #[derive(Debug)]
 pub(crate) struct Index<'a> {
     answers: HashMap<&'a Question, &'a Answered>,
     gaps: HashMap<&'a Question, &'a Gap>,
+    readings: Readings,
 }
 
 impl<'a> Index<'a> {
@@ -35,6 +36,7 @@ impl<'a> Index<'a> {
                 .iter()
                 .flat_map(|gap| gap.questions.iter().map(move |question| (question, gap)))
                 .collect(),
+            readings: Readings::default(),
         }
     }
 
@@ -113,7 +115,7 @@ impl<'a> Case<'a> {
             image: Reference::parse(&symptom.image).ok(),
             pasted: false,
             index,
-            told: collect(symptom, events),
+            told: collect(symptom, events, &index.readings),
             silence: Reading::default(),
         }
     }

@@ -55,27 +55,27 @@ fn is_askable(question: &Question) -> bool {
 
 /// One diagnosis for every symptom, in the order of the symptoms.
 pub fn judge(evidence: &Evidence) -> Vec<Diagnosis> {
+    judged(evidence).0
+}
+
+/// The diagnoses, and the text that each was judged by.
+fn judged(evidence: &Evidence) -> (Vec<Diagnosis>, Vec<String>) {
     let index = Index::new(evidence);
     evidence
         .symptoms
         .iter()
         .enumerate()
-        .map(|(at, symptom)| Diagnosis {
-            symptom: at,
-            first: rank::first(&Case::new(evidence, &index, symptom)),
+        .map(|(at, symptom)| {
+            let case = Case::new(evidence, &index, symptom);
+            let first = rank::first(&case);
+            (Diagnosis { symptom: at, first }, case.text().to_owned())
         })
-        .collect()
+        .unzip()
 }
 
 /// The whole report: diagnoses grouped into incidents, and the gaps with their weight.
 pub fn report(evidence: &Evidence) -> Report {
-    let diagnoses = judge(evidence);
-    let index = Index::new(evidence);
-    let texts = evidence
-        .symptoms
-        .iter()
-        .map(|symptom| Case::new(evidence, &index, symptom).text().to_owned())
-        .collect::<Vec<_>>();
+    let (diagnoses, texts) = judged(evidence);
     let gaps = group::gaps(evidence, &diagnoses);
     Report {
         schema: Report::SCHEMA.to_owned(),

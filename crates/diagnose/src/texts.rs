@@ -1,9 +1,28 @@
 //! The texts that tell why a symptom's pull failed, and which of them is judged.
 
-use std::cmp::Reverse;
+use std::{cell::RefCell, cmp::Reverse, collections::HashMap, rc::Rc};
 
 use pulldoctor_messages::{Fault, Reading, read};
 use pulldoctor_model::{ContainerKind, Event, Symptom, Timestamp};
+
+/// What texts say, each read once: the replicas of a workload fail with the same words.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    known: RefCell<HashMap<String, Rc<Reading>>>,
+}
+
+impl Readings {
+    fn of(&self, text: &str) -> Rc<Reading> {
+        if let Some(reading) = self.known.borrow().get(text) {
+            return Rc::clone(reading);
+        }
+        let reading = Rc::new(read(text));
+        self.known
+            .borrow_mut()
+            .insert(text.to_owned(), Rc::clone(&reading));
+        reading
+    }
+}
 
 /// A text about a symptom, and what it says.
 #[derive(Debug, Clone)]
@@ -11,16 +30,16 @@ pub(crate) struct Told {
     /// The text as it came.
     pub(crate) text: String,
     /// What it says.
-    pub(crate) reading: Reading,
+    pub(crate) reading: Rc<Reading>,
     /// When it was last said; none for the container's status, which is always the newest.
     pub(crate) at: Option<Timestamp>,
 }
 
 impl Told {
-    fn new(text: &str, at: Option<Timestamp>) -> Self {
+    fn new(text: &str, at: Option<Timestamp>, readings: &Readings) -> Self {
         Self {
             text: text.to_owned(),
-            reading: read(text),
+            reading: readings.of(text),
             at,
         }
     }
@@ -29,7 +48,7 @@ impl Told {
     pub(crate) fn of(text: &str, reading: Reading) -> Self {
         Self {
             text: text.to_owned(),
-            reading,
+            reading: Rc::new(reading),
             at: None,
         }
     }
@@ -49,12 +68,12 @@ impl Told {
 /// the cause also during back-off (`pkg/kubelet/images/image_manager.go`). Where it carries none
 /// the events of the container are read, newest first: the first text of a pull may be wrong
 /// about the credentials (the kubelet may pull once before it has seen the secret).
-pub(crate) fn collect(symptom: &Symptom, events: &[Event]) -> Vec<Told> {
+pub(crate) fn collect(symptom: &Symptom, events: &[Event], readings: &Readings) -> Vec<Told> {
     let mut told = Vec::new();
     if !symptom.message.trim().is_empty() {
-        told.push(Told::new(&symptom.message, None));
+        told.push(Told::new(&symptom.message, None, readings));
     } else if is_free_text(&symptom.reason) {
-        told.push(Told::new(&symptom.reason, None));
+        told.push(Told::new(&symptom.reason, None, readings));
     }
     let status_is_enough =
         symptom.kind != ContainerKind::Sandbox && told.first().is_some_and(Told::has_cause);
@@ -62,7 +81,7 @@ pub(crate) fn collect(symptom: &Symptom, events: &[Event]) -> Vec<Told> {
         let mut from_events: Vec<Told> = events
             .iter()
             .filter(|event| is_about(event, symptom))
-            .map(|event| Told::new(&event.message, event.last.or(event.first)))
+            .map(|event| Told::new(&event.message, event.last.or(event.first), readings))
             .collect();
         from_events.sort_by_key(|text| Reverse(text.at));
         told.extend(from_events);
