@@ -2,7 +2,8 @@
 //! and runs cases on it as on any other cluster.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -72,9 +73,10 @@ fn crashes(before: &Traces, tell: &impl Fn(&str)) -> Result<()> {
     tell("`up` mends what a killed `up` left");
     elsewhere()?;
     tell("its cluster is as good as any other");
+    let _input = leave_a_shell()?;
     kill_test_under_way()?;
     down(before).context("after a crash of `test`")?;
-    tell("nothing is left of a `test` killed with faults injected");
+    tell("nothing is left of a `test` killed with faults injected, nor of a shell");
     Ok(())
 }
 
@@ -125,6 +127,25 @@ fn kill_up_at(role: &str) -> Result<()> {
     kill_when(child, &format!("start of `{role}`"), || {
         State::load().is_ok_and(|state| state.processes.contains_key(role))
     })
+}
+
+/// Kills a `lab shell` whose shell stays in its namespace, waiting for input for as long as what
+/// is returned lives.
+fn leave_a_shell() -> Result<ChildStdin> {
+    let mut child = Command::new(own_program())
+        .args(["lab", "shell"])
+        .env(paths::SELFTEST, "1")
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("failed to start `lab shell`")?;
+    let mut input = child.stdin.take().context("no way to the shell")?;
+    let mark = paths::data("shell-is-there");
+    writeln!(input, "echo > {}", mark.display())?;
+    kill_when(child, "a shell", || mark.exists())?;
+    Ok(input)
 }
 
 /// Kills a run of cases in the midst of node surgery, with pods about.

@@ -29,6 +29,7 @@ pub(crate) fn run(without_lab: bool) -> Result<()> {
         Some(missing) if in_ci => bail!("the lab cannot run here, and CI needs it: {missing}"),
         Some(missing) => println!("skipped: cases on the real cluster ({missing})"),
         None => {
+            step("lab selftest", cargo(&["xtask", "lab", "selftest"]))?;
             let tested = step(
                 "lab test",
                 cargo(&["xtask", "lab", "test", "--minutes", LAB_MINUTES]),
