@@ -4,7 +4,6 @@ mod challenge;
 mod destination;
 mod document;
 mod error_body;
-mod link;
 mod manifest;
 mod near;
 mod platform;
@@ -21,12 +20,11 @@ pub use challenge::{Challenge, Scheme, parse_challenges};
 pub use destination::{Destination, RealmRule, judge_destination, same_registrable_domain};
 pub use document::{ImageConfig, parse_config};
 pub use error_body::{ErrorBody, RegistryError, parse_error_body};
-pub use link::next_link;
 pub use manifest::{
     ArtifactKind, Descriptor, Document, Index, IndexEntry, Manifest, ManifestError, is_digest,
     parse_manifest,
 };
-pub use near::{NearTag, rank_names, rank_tags};
+pub use near::{NearTag, rank_tags};
 pub use platform::{Platform, PlatformError, choose};
 pub use problem::Problem;
 pub use proxy::{ProxyDecision, ProxyRules, ProxyScheme, ProxyUrl};

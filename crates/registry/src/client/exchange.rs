@@ -140,8 +140,7 @@ impl From<Fault> for Failure {
 pub(super) struct Open {
     pub(super) response: Response<Incoming>,
     pub(super) first_byte: Duration,
-    /// Kept for as long as the body is read.
-    link: Link,
+    pub(super) link: Link,
     _permit: OwnedSemaphorePermit,
 }
 

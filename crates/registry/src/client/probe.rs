@@ -94,8 +94,6 @@ impl Probe {
             rate_limit: None,
             tags: None,
             near_tags: Vec::new(),
-            tag_digest: None,
-            near_repositories: Vec::new(),
             gaps: Vec::new(),
             requests: 0,
             took_ms: 0,
@@ -320,7 +318,7 @@ impl Run<'_> {
             return false;
         };
         let since = Instant::now();
-        let found = self.head_manifest(Some(header.clone())).await;
+        let found = self.head_manifest(Some(header)).await;
         let is_settled = matches!(found.facts.status, Some(200..300 | 404));
         if !is_settled {
             let key = self.realm().key(login);
@@ -337,7 +335,7 @@ impl Run<'_> {
         record.manifest_status = found.facts.status;
         "the registry lets it read".clone_into(&mut record.detail);
         self.transcript.credentials.push(record);
-        self.finish(since, found, 0, Some(header)).await;
+        self.finish(since, found, 0, None).await;
         true
     }
 
@@ -658,26 +656,14 @@ impl Run<'_> {
     ) {
         found.facts.credential = Some(place);
         if let Some(fault) = found.fault.take() {
-            let is_missing = fault.problem == Problem::NotFound;
             self.end_manifest(since, found.facts, Err(&fault));
-            if is_missing && self.request.list_tags {
-                self.look_around(authorization).await;
-            }
             return;
         }
         if self.request.depth == ProbeDepth::Exists {
             self.end_manifest(since, found.facts, Ok(()));
             return;
         }
-        let image = self.read_image(since, found, authorization.clone()).await;
-        let Some((manifest, config)) = image else {
-            return;
-        };
-        match self.request.depth {
-            ProbeDepth::Layers => self.see_layers(&manifest, authorization).await,
-            ProbeDepth::Verify => self.verify_layers(&manifest, &config, authorization).await,
-            ProbeDepth::Exists | ProbeDepth::Image => {}
-        }
+        let _image = self.read_image(since, found, authorization).await;
     }
 }
 

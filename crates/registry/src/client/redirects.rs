@@ -4,7 +4,7 @@ use http::Method;
 use url::Url;
 
 use super::connect::{Guard, Report};
-use super::exchange::{Answer, Ask, Failure, Open, exchange, send};
+use super::exchange::{Answer, Ask, Failure, exchange};
 use super::fault::{Fault, show};
 use super::origin::Origin;
 use super::shared::Shared;
@@ -33,13 +33,10 @@ pub(super) fn is_redirect(status: u16) -> bool {
 
 /// Where an answer redirects to.
 pub(super) fn target_of(answer: &Answer, ask: &Ask) -> Result<Url, Fault> {
-    resolve(answer.header("location"), ask)
-}
-
-fn resolve(location: Option<&str>, ask: &Ask) -> Result<Url, Fault> {
     let refused = |what: String| Fault::new(Problem::RedirectRefused, what);
-    let location =
-        location.ok_or_else(|| refused("a redirect without a Location header".to_owned()))?;
+    let location = answer
+        .header("location")
+        .ok_or_else(|| refused(format!("{} without a Location header", answer.status)))?;
     let base = Url::parse(&format!("{}{}", ask.origin, ask.target))
         .map_err(|_| refused("the request has no base for a redirect".to_owned()))?;
     let target = base
@@ -123,42 +120,4 @@ pub(super) async fn follow(shared: &Shared, ask: &Ask, guard: Guard, report: Rep
         }
     }
     trail
-}
-
-/// Asks, follows redirects, and leaves the body of the last answer to be read. Also returns the
-/// host that it came from, where that is not the first one.
-pub(super) async fn open(
-    shared: &Shared,
-    ask: &Ask,
-    guard: Guard,
-) -> (Result<Open, Failure>, Option<String>) {
-    let mut ask = ask.clone();
-    let mut host = None;
-    for _ in 0..=shared.config.limits.redirects {
-        let open = match send(shared, &ask, &mut |_| {}).await {
-            Ok(open) => open,
-            Err(failure) => return (Err(failure), host),
-        };
-        if !is_redirect(open.response.status().as_u16()) {
-            return (Ok(open), host);
-        }
-        let location = open
-            .response
-            .headers()
-            .get("location")
-            .and_then(|value| value.to_str().ok());
-        let next = resolve(location, &ask).map(|target| at_target(&ask, &target, guard));
-        match next {
-            Ok(Some(next)) => {
-                if next.origin != ask.origin {
-                    host = Some(show(&next.origin.authority()));
-                }
-                ask = next;
-            }
-            Ok(None) => break,
-            Err(fault) => return (Err(fault.into()), host),
-        }
-    }
-    let fault = Fault::new(Problem::RedirectLoop, "stopped after 10 redirects");
-    (Err(fault.into()), host)
 }
