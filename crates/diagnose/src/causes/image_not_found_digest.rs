@@ -3,7 +3,7 @@
 use pulldoctor_messages::{Fault, MissingBy};
 use pulldoctor_model::{CauseId, Confidence, Question};
 
-use super::support::answers_alike;
+use super::support::{says_manifest_unknown, with_missing_rivals};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -58,12 +58,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if !by_digest {
         return None;
     }
-    let registry_says_manifest = case
-        .reading()
-        .server_message
-        .as_deref()
-        .is_some_and(|message| message.to_ascii_lowercase().contains("manifest unknown"));
-    let confidence = if registry_says_manifest {
+    let confidence = if says_manifest_unknown(case) {
         Confidence::Likely
     } else {
         Confidence::Possible
@@ -78,21 +73,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         ),
     );
     if confidence == Confidence::Possible {
-        finding = finding
-            .rival(
-                CauseId::ImageNotFoundRepo,
-                "the text is the same where the whole repository is missing",
-                case.registry_question().to_string(),
-            )
-            .open(Some(case.registry_question()));
-        let host = case.registry();
-        if answers_alike(&host) {
-            finding = finding.rival(
-                CauseId::NotFoundOrPrivate,
-                format!("`{host}` may answer alike for missing and private"),
-                case.registry_question().to_string(),
-            );
-        }
+        finding = with_missing_rivals(finding, case);
     }
     if let Some(image) = &case.image {
         finding = finding.caret(image.spans().digest, "the registry answers: not found");

@@ -3,7 +3,7 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{CauseId, Confidence, Question};
 
-use super::support::answers_alike;
+use super::support::{answers_alike, with_private_rival};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -49,8 +49,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if *case.fault() != Fault::NameUnknown {
         return None;
     }
-    let host = case.registry();
-    let alike = answers_alike(&host);
+    let alike = answers_alike(&case.registry());
     let confidence = if alike {
         Confidence::Possible
     } else {
@@ -66,13 +65,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         finding = finding.caret(image.spans().repository, "the registry knows no such name");
     }
     if alike {
-        finding = finding
-            .rival(
-                CauseId::NotFoundOrPrivate,
-                format!("`{host}` may answer alike for missing and private"),
-                case.registry_question().to_string(),
-            )
-            .open(Some(case.registry_question()));
+        finding = with_private_rival(finding, case).open(Some(case.registry_question()));
     }
     Some(finding.into())
 }

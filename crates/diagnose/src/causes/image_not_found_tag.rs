@@ -1,9 +1,9 @@
 //! `image-not-found-tag`.
 
-use pulldoctor_messages::{Fault, MissingBy, Reading};
+use pulldoctor_messages::{Fault, MissingBy};
 use pulldoctor_model::{CauseId, Confidence, Question, Revision};
 
-use super::support::{answers_alike, tag_of, with_set_image};
+use super::support::{says_manifest_unknown, tag_of, with_missing_rivals, with_set_image};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -48,7 +48,7 @@ cause! {
 }
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
-    if told(case).is_none() {
+    if !is_raised(case) {
         return Vec::new();
     }
     let mut asked = vec![case.image_elsewhere_question()];
@@ -56,10 +56,9 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
     asked
 }
 
-/// The reading that says that a tag is missing.
-fn told<'c>(case: &'c Case<'_>) -> Option<&'c Reading> {
-    let reading = case.reading();
-    let missing = match &reading.fault {
+/// Whether the text says that what the image names by tag is missing.
+fn is_raised(case: &Case<'_>) -> bool {
+    match case.fault() {
         Fault::ManifestMissing {
             by: MissingBy::Digest,
         } => false,
@@ -68,17 +67,14 @@ fn told<'c>(case: &'c Case<'_>) -> Option<&'c Reading> {
             .as_ref()
             .is_none_or(|image| image.digest().is_none()),
         _ => false,
-    };
-    missing.then_some(reading)
+    }
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
-    let reading = told(case)?;
-    // Docker and CRI-O repeat the registry's code: an unknown manifest is not an unknown name.
-    let registry_says_manifest = reading
-        .server_message
-        .as_deref()
-        .is_some_and(|message| message.to_ascii_lowercase().contains("manifest unknown"));
+    if !is_raised(case) {
+        return None;
+    }
+    let registry_says_manifest = says_manifest_unknown(case);
     let confidence = if registry_says_manifest {
         Confidence::Likely
     } else {
@@ -102,20 +98,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         summary,
     );
     if confidence == Confidence::Possible {
-        finding = finding.rival(
-            CauseId::ImageNotFoundRepo,
-            "the text is the same where the whole repository is missing",
-            case.registry_question().to_string(),
-        );
-        let host = case.registry();
-        if answers_alike(&host) {
-            finding = finding.rival(
-                CauseId::NotFoundOrPrivate,
-                format!("`{host}` may answer alike for missing and private"),
-                case.registry_question().to_string(),
-            );
-        }
-        finding = finding.open(Some(case.registry_question()));
+        finding = with_missing_rivals(finding, case);
     }
     if let Some(image) = &case.image {
         finding = finding.caret(

@@ -1,6 +1,6 @@
 //! What several causes need: shapes of summaries and commands.
 
-use pulldoctor_model::{Applicability, Finding};
+use pulldoctor_model::{Applicability, CauseId, Finding};
 use pulldoctor_reference::Reference;
 
 use crate::{case::Case, finding::FindingExt};
@@ -28,6 +28,39 @@ const ALIKE_ENDINGS: &[&str] = &[
 /// Whether the host is known to answer alike for a missing and a private repository.
 pub(crate) fn answers_alike(host: &str) -> bool {
     ALIKE.contains(&host) || ALIKE_ENDINGS.iter().any(|ending| host.ends_with(ending))
+}
+
+/// Whether the registry itself says that it knows no such manifest. Docker and CRI-O repeat its
+/// code, and an unknown manifest is not an unknown name.
+pub(crate) fn says_manifest_unknown(case: &Case<'_>) -> bool {
+    case.reading()
+        .server_message
+        .as_deref()
+        .is_some_and(|message| message.to_ascii_lowercase().contains("manifest unknown"))
+}
+
+/// Adds what a `not found` may mean instead of a missing tag or digest, until the registry is
+/// asked.
+pub(crate) fn with_missing_rivals(finding: Finding, case: &Case<'_>) -> Finding {
+    let finding = finding.rival(
+        CauseId::ImageNotFoundRepo,
+        "the text is the same where the whole repository is missing",
+        case.registry_question().to_string(),
+    );
+    with_private_rival(finding, case).open(Some(case.registry_question()))
+}
+
+/// Adds that it may be private, where the host is known to answer alike for that.
+pub(crate) fn with_private_rival(finding: Finding, case: &Case<'_>) -> Finding {
+    let host = case.registry();
+    if !answers_alike(&host) {
+        return finding;
+    }
+    finding.rival(
+        CauseId::NotFoundOrPrivate,
+        format!("`{host}` may answer alike for missing and private"),
+        case.registry_question().to_string(),
+    )
 }
 
 /// The tag that the kubelet asks for.
