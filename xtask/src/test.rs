@@ -29,10 +29,22 @@ pub(crate) fn run(without_lab: bool) -> Result<()> {
         Some(missing) if in_ci => bail!("the lab cannot run here, and CI needs it: {missing}"),
         Some(missing) => println!("skipped: cases on the real cluster ({missing})"),
         None => {
-            step("lab selftest", cargo(&["xtask", "lab", "selftest"]))?;
+            // The tests before have built the tool and the fault daemon, and another choice of
+            // packages would mean other features: dozens of crates once more.
+            step(
+                "lab selftest",
+                cargo(&["xtask", "lab", "selftest", "--no-build"]),
+            )?;
             let tested = step(
                 "lab test",
-                cargo(&["xtask", "lab", "test", "--minutes", LAB_MINUTES]),
+                cargo(&[
+                    "xtask",
+                    "lab",
+                    "test",
+                    "--no-build",
+                    "--minutes",
+                    LAB_MINUTES,
+                ]),
             );
             let down = step("lab down", cargo(&["xtask", "lab", "down"]));
             tested.and(down)?;
