@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use pulldoctor_cluster::{
     Bundle, Cluster, ConnectError, ConnectOptions, Namespaces, ScanError, ScanProgress, Scope,
-    Target,
+    Target, recall,
 };
 use pulldoctor_model::{Evidence, ExitCode, Gap, GapReason, Question};
 use pulldoctor_report::count;
@@ -69,8 +69,9 @@ pub(crate) fn live(
     let targets = targets(options, terminal)?;
     // Refused where a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // One thread receives while this one reads; each further one costs memory and no time is won.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
         .context("start the runtime")
@@ -133,6 +134,7 @@ async fn collect(
     progress.say("listing pods");
     let mut scan = cluster.start(&scope).await.map_err(failed)?;
     let mut shown = 0;
+    let mut earlier = None;
     let mut causes = String::new();
     while let Some(page) = scan.next().await.map_err(failed)? {
         progress.say(listed(page.progress, &causes));
@@ -144,23 +146,33 @@ async fn collect(
         shown = found;
         if options.output.format == Format::Ndjson {
             let mut evidence = scan.evidence().clone();
-            ask(&cluster, &mut evidence, &progress).await;
+            ask(&cluster, earlier.as_ref(), &mut evidence, &progress).await;
             early(&evidence)?;
+            earlier = Some(evidence);
         } else if terminal.watched {
             causes = causes_so_far(scan.evidence());
         }
     }
     let mut evidence = scan.finish();
-    ask(&cluster, &mut evidence, &progress).await;
+    ask(&cluster, earlier.as_ref(), &mut evidence, &progress).await;
     Ok(evidence)
 }
 
-/// Asks until nothing is left to ask or the budget is spent.
-async fn ask(cluster: &Cluster, evidence: &mut Evidence, progress: &Progress) {
+/// Asks until nothing is left to ask or the budget is spent. What was answered earlier in
+/// the same scan is not asked again.
+async fn ask(
+    cluster: &Cluster,
+    earlier: Option<&Evidence>,
+    evidence: &mut Evidence,
+    progress: &Progress,
+) {
     let started = Instant::now();
     let mut before = Vec::new();
     for _ in 0..ROUNDS {
         let questions = pulldoctor_diagnose::questions(evidence);
+        if let Some(earlier) = earlier {
+            recall(earlier, &questions, evidence);
+        }
         // What the cluster cannot answer comes back as it was.
         if questions.is_empty() || questions == before {
             return;

@@ -347,6 +347,19 @@ fn in_a_large_cluster_incidents_come_before_the_end_and_are_whole_at_the_end() {
     lab.fake.generate(PodGenerator::new(3_000)).expect("pods");
     let lines = lab.run(&["-A", "-o", "ndjson"]);
     assert_eq!(lines.code(), 1, "{}", lines.err());
+    // What was asked for early is not asked for again.
+    let mut asked: Vec<String> = lab
+        .fake
+        .log()
+        .iter()
+        // Which namespaces hold a secret is asked once for all that are missing at a time.
+        .filter(|it| it.path != "/api/v1/secrets")
+        .map(|it| format!("{}?{}", it.path, it.query))
+        .collect();
+    asked.sort();
+    let again = |pair: &[String]| pair[0] == pair[1];
+    let again: Vec<_> = asked.windows(2).filter(|pair| again(pair)).collect();
+    assert!(again.is_empty(), "{again:?}");
     let mut last = std::collections::BTreeMap::new();
     let mut standing = Vec::new();
     for line in lines.out().lines() {

@@ -7,7 +7,7 @@ mod secret;
 mod service_account;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
@@ -230,6 +230,38 @@ impl Cluster {
             }
             _ => Outcome::leave(),
         })
+    }
+}
+
+/// Settles questions by what was answered a moment ago, early in the same scan.
+///
+/// What the scan itself counts is left open: there is more of it by now.
+pub fn recall(before: &Evidence, questions: &[Question], evidence: &mut Evidence) {
+    let known: HashMap<&Question, &Answered> = before
+        .answers
+        .iter()
+        .map(|answered| (&answered.question, answered))
+        .collect();
+    let mut has_recalled = false;
+    for question in unsettled(questions, evidence) {
+        let is_counted = matches!(
+            question,
+            Question::ImageElsewhere { .. }
+                | Question::RegistryElsewhere { .. }
+                | Question::RegistriesInUse
+        );
+        if let Some(answered) = known.get(&question)
+            && !is_counted
+        {
+            has_recalled = true;
+            let outcome = Outcome::answer(answered.answer.clone());
+            settle(evidence, &question, outcome);
+        }
+    }
+    // What was missing beside the answers leaves no question open, so nothing else brings it.
+    let besides = |gap: &&Gap| has_recalled && gap.questions.is_empty();
+    for gap in before.gaps.iter().filter(besides) {
+        add_gap(evidence, gap.clone());
     }
 }
 

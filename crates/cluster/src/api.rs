@@ -6,15 +6,14 @@
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use kube::client::Body;
 use pulldoctor_model::clean_line;
 use serde::de::DeserializeOwned;
 
-use crate::{error::ApiError, kubeconfig::CONNECT, path::ApiPath};
+use crate::{body, error::ApiError, kubeconfig::CONNECT, path::ApiPath};
 
 /// How long the API server may be silent, unless the person says otherwise.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -34,6 +33,8 @@ const RETRY_AFTER_MOST: Duration = Duration::from_secs(10);
 pub(crate) enum Form {
     /// The object itself.
     Full,
+    /// As [`Form::Full`], compressed on its way: for lists over a slow network.
+    Compressed,
     /// Its metadata only: no content of a secret leaves the server.
     Metadata,
     /// As [`Form::Metadata`], for a list.
@@ -43,7 +44,7 @@ pub(crate) enum Form {
 impl Form {
     fn accept(self) -> &'static str {
         match self {
-            Self::Full => "application/json",
+            Self::Full | Self::Compressed => "application/json",
             Self::Metadata => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
             Self::MetadataList => {
                 "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -52,11 +53,13 @@ impl Form {
     }
 }
 
-/// A body, and the server's clock.
+/// A body, how long it was on its way, and the server's clock.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The body.
     pub(crate) body: Bytes,
+    /// The time from the answer's head to its end.
+    pub(crate) took: Duration,
     /// The `Date` header.
     pub(crate) date: Option<Timestamp>,
 }
@@ -155,8 +158,11 @@ impl Api {
     }
 
     async fn attempt(&self, path: &ApiPath, form: Form, most: usize) -> Result<Answer, ApiError> {
-        let request = Request::get(path.as_str())
-            .header(header::ACCEPT, form.accept())
+        let mut request = Request::get(path.as_str()).header(header::ACCEPT, form.accept());
+        if form == Form::Compressed {
+            request = request.header(header::ACCEPT_ENCODING, "gzip");
+        }
+        let request = request
             .body(Body::empty())
             .map_err(|error| ApiError::Unreachable {
                 reason: error.to_string(),
@@ -172,46 +178,12 @@ impl Api {
             .and_then(|text| jiff::fmt::rfc2822::parse(text).ok())
             .map(|zoned| zoned.timestamp());
         if response.status().is_success() {
-            let body = read(response, most).await?;
-            return Ok(Answer { body, date });
+            let begun = Instant::now();
+            let body = body::read(response, most, SILENCE).await?;
+            let took = begun.elapsed();
+            return Ok(Answer { body, took, date });
         }
         Err(refusal(response).await)
-    }
-}
-
-/// Collects a body frame by frame: silence and size are bounded, whatever the server promises.
-async fn read(response: Response<Body>, most: usize) -> Result<Bytes, ApiError> {
-    let expected = response
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse::<usize>().ok())
-        .unwrap_or(16 << 10);
-    if expected > most {
-        return Err(ApiError::TooLarge { most });
-    }
-    let mut body = response.into_body();
-    let mut bytes = BytesMut::with_capacity(expected);
-    loop {
-        let frame = tokio::time::timeout(SILENCE, body.frame())
-            .await
-            .map_err(|_| ApiError::Timeout { after: SILENCE })?;
-        match frame {
-            None => return Ok(bytes.freeze()),
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    if bytes.len() + data.len() > most {
-                        return Err(ApiError::TooLarge { most });
-                    }
-                    bytes.extend_from_slice(data);
-                }
-            }
-            Some(Err(error)) => {
-                return Err(ApiError::Unreachable {
-                    reason: innermost(&error),
-                });
-            }
-        }
     }
 }
 
@@ -224,7 +196,9 @@ async fn refusal(response: Response<Body>) -> ApiError {
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok())
         .map(Duration::from_secs);
-    let body = read(response, ERROR_MOST).await.unwrap_or_default();
+    let body = body::read(response, ERROR_MOST, SILENCE)
+        .await
+        .unwrap_or_default();
     let said: RefusalBody = serde_json::from_slice(&body).unwrap_or_default();
     let message = said.message.as_deref().map_or_else(
         || {

@@ -10,6 +10,7 @@
 
 mod answers;
 mod api;
+mod body;
 mod bundle;
 mod connect;
 mod error;
@@ -19,6 +20,7 @@ mod index;
 mod kubeconfig;
 mod measure;
 mod owners;
+mod pace;
 mod path;
 mod rbac;
 mod resolve;
@@ -30,6 +32,7 @@ mod suspects;
 mod symptoms;
 mod timing;
 
+pub use answers::recall;
 pub use bundle::{Bundle, BundleError};
 pub use connect::{Cluster, ConnectOptions};
 pub use error::{ApiError, ConnectError, ScanError};

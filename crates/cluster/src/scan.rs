@@ -12,6 +12,7 @@ use crate::{
     error::{ApiError, ScanError},
     events::{self, PodRef},
     gaps::{add_gap, count_stuck, sorted},
+    pace,
     path::ApiPath,
     rbac,
     resolve::{self, Filter, Listing},
@@ -20,9 +21,6 @@ use crate::{
     suspects::{OpenPull, Suspect, has_company, weigh},
     symptoms::{self, Draft},
 };
-
-/// How many pods a page holds, as kubectl asks.
-const PAGE: u32 = 500;
 
 /// How many bytes a page may have; a larger one is asked for again in smaller pages.
 const PAGE_MOST: usize = 64 << 20;
@@ -63,6 +61,8 @@ pub struct Scan {
     forbidden: Vec<String>,
     listed: usize,
     observed: Option<Timestamp>,
+    /// The form in which the next page is wanted.
+    form: Form,
     has_checked_suspects: bool,
 }
 
@@ -78,6 +78,13 @@ struct Current {
     skip_to: Option<String>,
     restarted: bool,
     pods: usize,
+}
+
+impl Current {
+    /// Asks for the page at `resume`, or for the first one.
+    fn ask(&mut self, api: &Api, form: Form) {
+        self.page = fetch(api, &self.listing, self.size, form, self.resume.as_deref());
+    }
 }
 
 impl Drop for Current {
@@ -114,6 +121,7 @@ impl Cluster {
             forbidden: Vec::new(),
             listed: 0,
             observed: None,
+            form: Form::Full,
             has_checked_suspects: false,
         };
         scan.plan().await?;
@@ -220,8 +228,8 @@ impl Scan {
     }
 
     fn open(&mut self, listing: Listing) {
-        let size = PAGE;
-        let page = fetch(self.cluster.api(), &listing, size, None);
+        let size = pace::FIRST;
+        let page = fetch(self.cluster.api(), &listing, size, self.form, None);
         self.current = Some(Current {
             listing,
             page,
@@ -264,6 +272,8 @@ impl Scan {
             self.observed = Some(observed);
             self.evidence.observed = observed;
         }
+        current.size = pace::next_size(current.size, answer.body.len());
+        self.form = pace::next_form(self.form, answer.body.len(), answer.took);
         // The next page is asked for before this one is read.
         let head = slim::peek_meta(&answer.body);
         let mut is_under_way = false;
@@ -271,13 +281,8 @@ impl Scan {
             .map(|meta| meta.resume)
             .filter(|resume| !resume.is_empty())
         {
-            current.page = fetch(
-                self.cluster.api(),
-                &current.listing,
-                current.size,
-                Some(&resume),
-            );
             current.resume = Some(resume);
+            current.ask(self.cluster.api(), self.form);
             is_under_way = true;
         }
         let read = self.read(&answer.body);
@@ -299,13 +304,8 @@ impl Scan {
                 self.check_listing(&done).await?;
             }
         } else if !is_under_way {
-            current.page = fetch(
-                self.cluster.api(),
-                &current.listing,
-                current.size,
-                Some(&meta.resume),
-            );
             current.resume = Some(meta.resume);
+            current.ask(self.cluster.api(), self.form);
         }
         let first_new = self.evidence.symptoms.len();
         self.adopt(drafts).await;
@@ -408,25 +408,15 @@ impl Scan {
         match error {
             ApiError::TooLarge { .. } if current.size > 1 => {
                 current.size = (current.size / 8).max(1);
-                current.page = fetch(
-                    self.cluster.api(),
-                    &current.listing,
-                    current.size,
-                    current.resume.as_deref(),
-                );
+                current.ask(self.cluster.api(), self.form);
                 self.current = Some(current);
                 Ok(())
             }
             ApiError::Expired {
                 resume: Some(resume),
             } => {
-                current.page = fetch(
-                    self.cluster.api(),
-                    &current.listing,
-                    current.size,
-                    Some(&resume),
-                );
                 current.resume = Some(resume);
+                current.ask(self.cluster.api(), self.form);
                 self.current = Some(current);
                 Ok(())
             }
@@ -434,7 +424,7 @@ impl Scan {
                 current.restarted = true;
                 current.resume = None;
                 current.skip_to = current.last.clone();
-                current.page = fetch(self.cluster.api(), &current.listing, current.size, None);
+                current.ask(self.cluster.api(), self.form);
                 self.current = Some(current);
                 Ok(())
             }
@@ -612,7 +602,7 @@ impl Scan {
             };
             let api = self.cluster.api();
             let answer = api
-                .get(&path(&listing, PAGE, None), Form::Full, PAGE_MOST)
+                .get(&path(&listing, pace::FIRST, None), Form::Full, PAGE_MOST)
                 .await;
             let mut waiting: Vec<Suspect> = Vec::new();
             let read = answer.and_then(|answer| {
@@ -667,8 +657,9 @@ fn fetch(
     api: &Api,
     listing: &Listing,
     size: u32,
+    form: Form,
     resume: Option<&str>,
 ) -> JoinHandle<Result<crate::api::Answer, ApiError>> {
     let (api, path) = (api.clone(), path(listing, size, resume));
-    tokio::spawn(async move { api.get(&path, Form::Full, PAGE_MOST).await })
+    tokio::spawn(async move { api.get(&path, form, PAGE_MOST).await })
 }

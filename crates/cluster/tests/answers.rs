@@ -8,7 +8,7 @@
 mod common;
 
 use common::{connect, controlled, event, gap, merge, namespace, owner, pod, put, stuck, waiting};
-use pulldoctor_cluster::Scope;
+use pulldoctor_cluster::{Scope, recall};
 use pulldoctor_model::{Answer, Evidence, GapReason, Question, Vantage};
 use pulldoctor_testkit::{
     api::{FakeCluster, Forbid, PodGenerator, summary},
@@ -446,4 +446,37 @@ async fn a_server_that_falls_silent_is_not_waited_for_every_time() {
         gap(&evidence, "list events in shop").why,
         GapReason::Timeout
     );
+}
+
+#[tokio::test]
+async fn what_was_answered_early_in_a_scan_is_recalled() {
+    let fake = FakeCluster::new();
+    let waits = stuck("shop", "a");
+    let pulling = event(&waits, "Pulling", "Pulling image \"x\"", None, 90);
+    put(&fake, [waits, pulling]);
+    let events = Question::PodEvents {
+        namespace: "shop".to_owned(),
+        pod: "a".to_owned(),
+        uid: "uid-shop-a".to_owned(),
+    };
+    let counted = Question::ImageElsewhere {
+        image: "reg.example.com/shop/api:1".to_owned(),
+    };
+    let owner = Question::Owner {
+        namespace: "shop".to_owned(),
+        owner: "Deployment/gone".to_owned(),
+        container: "api".to_owned(),
+    };
+    let questions = [events.clone(), counted.clone(), owner.clone()];
+    let before = ask(&fake, &questions).await;
+    let cluster = connect(&fake);
+    let mut evidence = cluster.scan(&Scope::all(), &mut |_| ()).await.unwrap();
+    recall(&before, &questions[..2], &mut evidence);
+    assert_eq!(evidence.answer(&events), before.answer(&events));
+    assert!(evidence.answer(&counted).is_none());
+    // Only what is asked now.
+    assert!(before.answer(&owner).is_some());
+    assert!(evidence.answer(&owner).is_none());
+    // As if it had been answered now.
+    assert_eq!(evidence.symptoms, before.symptoms);
 }

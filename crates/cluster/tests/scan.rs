@@ -15,6 +15,40 @@ use pulldoctor_testkit::{
 };
 use serde_json::json;
 
+/// The `limit` of each pod list.
+fn limits(fake: &FakeCluster) -> Vec<u32> {
+    let log = fake.log();
+    let lists = log.iter().filter(|it| it.path == "/api/v1/pods");
+    lists
+        .map(|it| {
+            let limit = it.query.split('&').find_map(|it| it.strip_prefix("limit="));
+            limit.unwrap().parse().unwrap()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn pages_of_large_pods_hold_fewer() {
+    let fake = FakeCluster::new();
+    let ballast = "x".repeat(60_000);
+    let pods = (0..800).map(|number| {
+        let change = json!({"metadata": {"annotations": {"ballast": ballast}}});
+        pod("shop", &format!("p{number:03}"), change)
+    });
+    put(&fake, pods);
+    let evidence = scan(&fake, &Scope::all()).await.unwrap();
+    assert_eq!(evidence.scanned.pods, 800);
+    let limits = limits(&fake);
+    assert_eq!(limits[0], 500);
+    assert!(limits[1..].iter().all(|limit| *limit <= 105), "{limits:?}");
+
+    let fake = FakeCluster::new();
+    fake.generate(PodGenerator::new(2_500)).unwrap();
+    scan(&fake, &Scope::all()).await.unwrap();
+    let limits = self::limits(&fake);
+    assert!(limits[1] > 700, "{limits:?}");
+}
+
 fn targets(names: &[&str]) -> Scope {
     let mut scope = Scope::namespace("shop");
     scope.targets = names.iter().map(|name| name.parse().unwrap()).collect();
@@ -36,7 +70,7 @@ async fn all_pages_are_read_and_counted() {
         }
     }
     let evidence = scan.finish();
-    assert_eq!((pages, first_at), (4, Some(500)));
+    assert_eq!((pages, first_at), (3, Some(500)));
     assert_eq!(evidence.scanned.pods, 1_730);
     assert_eq!(evidence.scanned.stuck, PodGenerator::new(1_730).stuck());
     assert_eq!(evidence.scanned.namespaces, ["*"]);

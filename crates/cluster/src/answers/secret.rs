@@ -36,23 +36,41 @@ pub(crate) fn can_hold_credentials(kind: &str) -> bool {
     PULL_TYPES.contains(&kind)
 }
 
-/// The secrets of each namespace that can hold pull credentials, read at most once.
+/// Names, each list of them read at most once.
+type Lists = Mutex<HashMap<String, Arc<OnceCell<Vec<String>>>>>;
+
+/// What is listed besides the secrets themselves: many pods miss the same one.
 #[derive(Debug, Default)]
 pub(crate) struct Siblings {
-    known: Mutex<HashMap<String, Arc<OnceCell<Vec<String>>>>>,
+    /// The secrets that can hold pull credentials, by namespace.
+    in_namespace: Lists,
+    /// The namespaces that hold a secret, by its name. The server reads every secret there is
+    /// for such a list.
+    holders: Lists,
 }
 
 impl Siblings {
     async fn of(&self, api: &Api, namespace: &str) -> Vec<String> {
-        let cell = self
-            .known
-            .lock()
-            .await
-            .entry(namespace.to_owned())
-            .or_default()
-            .clone();
+        let cell = cell(&self.in_namespace, namespace).await;
         cell.get_or_init(|| siblings(api, namespace)).await.clone()
     }
+
+    /// Other namespaces that hold a secret of this name; none where they may not be listed.
+    async fn elsewhere(&self, api: &Api, namespace: &str, name: &str) -> Vec<String> {
+        let cell = cell(&self.holders, name).await;
+        let holders = cell.get_or_init(|| holders(api, name)).await;
+        let others = holders.iter().filter(|other| *other != namespace);
+        others.take(KEPT).cloned().collect()
+    }
+}
+
+async fn cell(lists: &Lists, key: &str) -> Arc<OnceCell<Vec<String>>> {
+    lists
+        .lock()
+        .await
+        .entry(key.to_owned())
+        .or_default()
+        .clone()
 }
 
 /// Reads the outside of a secret. A missing one is an answer too.
@@ -75,7 +93,7 @@ pub(crate) async fn read(
             kind: None,
             keys: Vec::new(),
             created: None,
-            elsewhere: elsewhere(api, namespace, name).await,
+            elsewhere: known.elsewhere(api, namespace, name).await,
             siblings: Vec::new(),
         },
         Err(error) => return Err(error),
@@ -105,8 +123,8 @@ async fn siblings(api: &Api, namespace: &str) -> Vec<String> {
     names
 }
 
-/// Other namespaces that hold a secret of this name; none where they may not be listed.
-async fn elsewhere(api: &Api, namespace: &str, name: &str) -> Vec<String> {
+/// The namespaces that hold a secret of this name, sorted.
+async fn holders(api: &Api, name: &str) -> Vec<String> {
     let path = ApiPath::core()
         .segment("secrets")
         .query("limit", "100")
@@ -114,11 +132,9 @@ async fn elsewhere(api: &Api, namespace: &str, name: &str) -> Vec<String> {
     let mut namespaces: Vec<String> = list(api, &path)
         .await
         .into_iter()
-        .map(|(other, _)| other)
-        .filter(|other| other != namespace)
+        .map(|(namespace, _)| namespace)
         .collect();
     namespaces.sort();
-    namespaces.truncate(KEPT);
     namespaces
 }
 
