@@ -1,20 +1,25 @@
 //! Everything that does I/O.
 
+mod check;
 mod config;
 mod connect;
 mod dns;
 mod exchange;
 mod fault;
+mod layers;
 mod manifest;
 mod origin;
 mod probe;
 mod redirects;
 mod resolve_conf;
 mod shared;
+mod tags;
+mod tar_walk;
 mod tcp;
 mod tls;
 mod token;
 mod tunnel;
+mod verify;
 
 pub use config::{Limits, Login, ProbeConfig, ProbeDepth, ProbeRequest, Resolvers, SetupError};
 pub use probe::Probe;

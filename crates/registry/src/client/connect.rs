@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::fault::Fault;
 use super::origin::Origin;
 use super::shared::Shared;
+use super::token::secret_header;
 use super::{dns, tcp, tls, tunnel};
 use crate::judge::{
     DnsFacts, Facts, Problem, ProxyDecision, ProxyFacts, ProxyScheme, ProxyUrl, Stage, StageName,
@@ -43,6 +45,14 @@ pub(super) struct LinkInfo {
     pub(super) is_safe: bool,
     /// The host's address; nothing where a proxy stands between.
     pub(super) peer: Option<IpAddr>,
+    /// A proxy that reads the requests itself (plain HTTP), with its login.
+    pub(super) forwarder: Option<Forwarder>,
+}
+
+/// A proxy that reads requests itself.
+#[derive(Debug)]
+pub(super) struct Forwarder {
+    pub(super) login: Option<HeaderValue>,
 }
 
 /// A connection that can be asked.
@@ -84,6 +94,7 @@ struct Attempt<'a, 'r> {
     origin: &'a Origin,
     report: Report<'r>,
     stages: Vec<Stage>,
+    forwarder: Option<Forwarder>,
 }
 
 /// Connects to a host. Every stage goes to `report` as it ends; a failure to reach the host holds
@@ -103,6 +114,7 @@ pub(super) async fn connect(
         origin,
         report,
         stages: Vec::new(),
+        forwarder: None,
     };
     match attempt.run(guard).await {
         Ok(link) => Ok(link),
@@ -213,6 +225,14 @@ impl Attempt<'_, '_> {
         );
         let start = Instant::now();
         let mut facts = proxy_facts(&decision);
+        if !self.origin.is_https && proxy.scheme == ProxyScheme::Http {
+            // For plain HTTP there is no CONNECT: the proxy gets the whole URL, as in Go.
+            let text = format!("`{proxy}` is asked for {}", self.origin);
+            self.end(StageName::Proxy, start, facts, Ok(text));
+            let login = tunnel::login_header(&proxy).and_then(|text| secret_header(&text));
+            self.forwarder = Some(Forwarder { login });
+            return self.secure(stream, None).await;
+        }
         if proxy.scheme == ProxyScheme::Https {
             let inside = self.through_tls_proxy(stream, &proxy, &mut facts).await;
             let stream = self.end_proxy(start, facts, &proxy, inside)?;
@@ -445,6 +465,7 @@ impl Attempt<'_, '_> {
                 stages: self.stages.clone(),
                 is_safe,
                 peer,
+                forwarder: self.forwarder.take(),
             }),
             is_reused: false,
             task: AbortOnDrop(task),

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RANGE, RETRY_AFTER,
-    USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, RANGE,
+    RETRY_AFTER, USER_AGENT,
 };
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -58,10 +58,14 @@ impl Ask {
         self.authorization.is_some() || self.form.is_some()
     }
 
-    fn request(&self, user_agent: &str) -> Result<Request<Full<Bytes>>, Fault> {
+    fn request(&self, user_agent: &str, link: &Link) -> Result<Request<Full<Bytes>>, Fault> {
+        let target = match &link.info.forwarder {
+            Some(_) => format!("{}{}", self.origin, self.target),
+            None => self.target.clone(),
+        };
         let mut builder = Request::builder()
             .method(self.method.clone())
-            .uri(&self.target)
+            .uri(target)
             .header(HOST, self.origin.authority())
             .header(USER_AGENT, user_agent);
         if let Some(accept) = self.accept {
@@ -69,6 +73,11 @@ impl Ask {
         }
         if let Some(authorization) = &self.authorization {
             builder = builder.header(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(forwarder) = &link.info.forwarder
+            && let Some(login) = &forwarder.login
+        {
+            builder = builder.header(PROXY_AUTHORIZATION, login.clone());
         }
         if let Some(range) = &self.range {
             builder = builder.header(RANGE, range);
@@ -140,7 +149,8 @@ impl From<Fault> for Failure {
 pub(super) struct Open {
     pub(super) response: Response<Incoming>,
     pub(super) first_byte: Duration,
-    pub(super) link: Link,
+    /// Kept for as long as the body is read.
+    link: Link,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -271,7 +281,7 @@ pub(super) async fn send(shared: &Shared, ask: &Ask, report: Report<'_>) -> Resu
             )
             .into());
         }
-        let request = ask.request(&shared.config.user_agent)?;
+        let request = ask.request(&shared.config.user_agent, &link)?;
         let was_idle = link.is_reused;
         let start = Instant::now();
         let sent = timeout(limits.answer, async {

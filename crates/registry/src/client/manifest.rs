@@ -102,7 +102,7 @@ impl Run<'_> {
                 }
                 out.answer = Some(answer);
             }
-            Err(failure) => out.fault = Some(failure.fault().clone()),
+            Err(lost) => out.fault = Some(lost.failure.fault().clone()),
         }
         out
     }
@@ -397,7 +397,7 @@ impl Run<'_> {
         let followed = self
             .follow(&ask, Role::Blob)
             .await
-            .map_err(|failure| failure.fault().clone())?;
+            .map_err(|lost| lost.blob_fault(lost.failure.fault().problem))?;
         let answer = followed.answer;
         let at = followed
             .hosts

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::config::{Login, ProbeConfig, ProbeDepth, ProbeRequest, SetupError};
 use super::connect::{Guard, Link, connect, stage};
-use super::exchange::{Answer, Ask, Failure};
+use super::exchange::{Answer, Ask};
 use super::fault::{Fault, show};
 use super::manifest::Resolved;
 use super::origin::Origin;
-use super::redirects::{Followed, follow};
+use super::redirects::{Followed, Lost, follow};
 use super::shared::Shared;
 use super::tls;
 use super::token::Realm;
@@ -94,6 +95,8 @@ impl Probe {
             rate_limit: None,
             tags: None,
             near_tags: Vec::new(),
+            tag_digest: None,
+            near_repositories: Vec::new(),
             gaps: Vec::new(),
             requests: 0,
             took_ms: 0,
@@ -125,7 +128,10 @@ impl Probe {
             ProbeDepth::Verify => Duration::MAX,
             _ => self.shared.config.limits.total,
         };
-        if timeout(total, Box::pin(run.steps())).await.is_err() {
+        let span =
+            tracing::info_span!("probe", registry = %run.authority, repository = %run.repository);
+        let steps = Box::pin(run.steps().instrument(span));
+        if timeout(total, steps).await.is_err() {
             run.out_of_time(start);
         }
         run.transcript.took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -136,6 +142,7 @@ impl Probe {
 impl Run<'_> {
     /// Adds a stage to the transcript.
     pub(super) fn emit(&mut self, stage: Stage) {
+        note(&stage);
         (self.on_stage)(&stage);
         self.transcript.stages.push(stage);
     }
@@ -179,12 +186,13 @@ impl Run<'_> {
     }
 
     /// Asks and follows redirects; notes the ways to other hosts.
-    pub(super) async fn follow(&mut self, ask: &Ask, role: Role) -> Result<Followed, Failure> {
+    pub(super) async fn follow(&mut self, ask: &Ask, role: Role) -> Result<Followed, Lost> {
         // Stages of a further connection to the registry itself say nothing new.
         let trail = follow(self.shared, ask, self.guard(), &mut |_| {}).await;
         self.transcript.requests += trail.requests;
         self.note_hosts(trail.other_hosts, role);
-        trail.result
+        let host = trail.last_host;
+        trail.result.map_err(|failure| Lost { failure, host })
     }
 
     pub(super) fn note_hosts(&mut self, hosts: Vec<(String, Vec<Stage>)>, role: Role) {
@@ -212,7 +220,7 @@ impl Run<'_> {
         if !self.reach().await {
             return;
         }
-        if self.request.depth == ProbeDepth::Exists && self.warm().await {
+        if self.request.depth == ProbeDepth::Exists && Box::pin(self.warm()).await {
             return;
         }
         let since = Instant::now();
@@ -280,6 +288,7 @@ impl Run<'_> {
                 &self.origin,
                 Guard::Registry,
                 &mut |stage: Stage| {
+                    note(&stage);
                     on_stage(&stage);
                     transcript.stages.push(stage);
                 },
@@ -311,14 +320,23 @@ impl Run<'_> {
         self.shared.put_idle(&self.origin, link);
     }
 
-    /// One request where the way is warm: the credential that worked the last time.
+    /// One request where the way is warm: the credential that worked the last time, the first in
+    /// the kubelet's order.
     async fn warm(&mut self) -> bool {
-        let login = self.request.logins.first();
-        let Some(header) = self.realm().remembered(login) else {
+        let request = self.request;
+        let mut logins: Vec<Option<&Login>> = request.logins.iter().map(Some).collect();
+        if logins.is_empty() {
+            logins.push(None);
+        }
+        let known = logins
+            .into_iter()
+            .enumerate()
+            .find_map(|(place, login)| Some((place, login, self.realm().remembered(login)?)));
+        let Some((place, login, header)) = known else {
             return false;
         };
         let since = Instant::now();
-        let found = self.head_manifest(Some(header)).await;
+        let found = self.head_manifest(Some(header.clone())).await;
         let is_settled = matches!(found.facts.status, Some(200..300 | 404));
         if !is_settled {
             let key = self.realm().key(login);
@@ -328,14 +346,19 @@ impl Run<'_> {
         self.skip(StageName::Http, "the challenge is known");
         self.skip(
             StageName::Token,
-            "the token of an earlier question still holds",
+            "the answer to an earlier challenge still holds",
         );
+        for (other, login) in request.logins.iter().enumerate() {
+            if other != place {
+                self.transcript.credentials.push(record_of(Some(login)));
+            }
+        }
         let mut record = record_of(login);
         record.outcome = CredentialOutcome::Granted;
         record.manifest_status = found.facts.status;
         "the registry lets it read".clone_into(&mut record.detail);
-        self.transcript.credentials.push(record);
-        self.finish(since, found, 0, None).await;
+        self.transcript.credentials.insert(place, record);
+        self.finish(since, found, place, Some(header)).await;
         true
     }
 
@@ -656,15 +679,38 @@ impl Run<'_> {
     ) {
         found.facts.credential = Some(place);
         if let Some(fault) = found.fault.take() {
+            let is_missing = fault.problem == Problem::NotFound;
             self.end_manifest(since, found.facts, Err(&fault));
+            if is_missing && self.request.list_tags {
+                self.look_around(authorization).await;
+            }
             return;
         }
         if self.request.depth == ProbeDepth::Exists {
             self.end_manifest(since, found.facts, Ok(()));
             return;
         }
-        let _image = self.read_image(since, found, authorization).await;
+        let image = self.read_image(since, found, authorization.clone()).await;
+        let Some((manifest, config)) = image else {
+            return;
+        };
+        match self.request.depth {
+            ProbeDepth::Layers => self.see_layers(&manifest, authorization).await,
+            ProbeDepth::Verify => self.verify_layers(&manifest, &config, authorization).await,
+            ProbeDepth::Exists | ProbeDepth::Image => {}
+        }
     }
+}
+
+/// An engineer's log of a stage. Details are left to the transcript.
+fn note(stage: &Stage) {
+    tracing::debug!(
+        stage = stage.stage.as_str(),
+        outcome = ?stage.outcome,
+        problem = ?stage.problem,
+        took_ms = stage.took_ms,
+        "stage ended"
+    );
 }
 
 fn record_of(login: Option<&Login>) -> CredentialRecord {

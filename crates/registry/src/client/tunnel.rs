@@ -32,9 +32,8 @@ where
         let target = target.host_and_port();
         let mut request =
             format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: {user_agent}\r\n");
-        if let Some((name, password)) = &proxy.login {
-            let login = STANDARD.encode(format!("{name}:{}", password.expose()));
-            request.push_str("Proxy-Authorization: Basic ");
+        if let Some(login) = login_header(proxy) {
+            request.push_str("Proxy-Authorization: ");
             request.push_str(&login);
             request.push_str("\r\n");
         }
@@ -70,6 +69,13 @@ where
             format!("`{proxy}` did not answer CONNECT"),
         ))
     })
+}
+
+/// The value of `Proxy-Authorization`: a secret.
+pub(super) fn login_header(proxy: &ProxyUrl) -> Option<String> {
+    let (name, password) = proxy.login.as_ref()?;
+    let login = STANDARD.encode(format!("{name}:{}", password.expose()));
+    Some(format!("Basic {login}"))
 }
 
 fn cut(error: impl std::fmt::Display) -> Fault {

@@ -56,6 +56,30 @@ pub fn rank_tags(wanted: &str, tags: &[String], history: &[String], most: usize)
     near.into_iter().take(most).map(|(near, _)| near).collect()
 }
 
+/// Ranks repository names by their nearness to a missing one: the same last part first, then
+/// spelling. At most `most`.
+pub fn rank_names(wanted: &str, names: &[String], most: usize) -> Vec<String> {
+    let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let own = last(wanted);
+    let mut near: Vec<(u32, &String)> = names
+        .iter()
+        .filter(|name| name.as_str() != wanted)
+        .filter_map(|name| {
+            let edits = edit_distance(wanted, name);
+            if last(name) == own {
+                return Some((edits.min(3), name));
+            }
+            let length = wanted.len().max(name.len());
+            (edits as usize * 3 <= length).then_some((edits, name))
+        })
+        .collect();
+    near.sort();
+    near.into_iter()
+        .take(most)
+        .map(|(_, name)| name.clone())
+        .collect()
+}
+
 fn is_tag(text: &str) -> bool {
     text.len() <= MOST_TAG
         && text
@@ -260,6 +284,18 @@ mod tests {
         );
         assert_eq!(nearest("main", &["main-4f2a9c1", "dev"]), ["main-4f2a9c1"]);
         assert!(nearest("main", &["1.2.3", "release"]).is_empty());
+    }
+
+    #[test]
+    fn repositories_by_their_last_part_and_spelling() {
+        let names: Vec<String> = ["shop/api", "team/apis", "shop/web", "apis"]
+            .map(str::to_owned)
+            .to_vec();
+        assert_eq!(
+            rank_names("shop/apis", &names, 5),
+            ["shop/api", "apis", "team/apis"]
+        );
+        assert!(rank_names("zzz", &names, 5).is_empty());
     }
 
     #[test]

@@ -538,6 +538,10 @@ pub struct Transcript {
     pub tags: Option<TagList>,
     /// The tags that are nearest to a missing one.
     pub near_tags: Vec<NearTag>,
+    /// The digest that the tag has now, where the image names a tag and a digest that is gone.
+    pub tag_digest: Option<String>,
+    /// Repositories of the registry's catalogue with a name like the missing one.
+    pub near_repositories: Vec<String>,
     /// What was not asked, and why.
     pub gaps: Vec<Gap>,
     /// Requests that were sent.
