@@ -205,7 +205,7 @@ async fn questions_of_others_are_left_alone() {
     let fake = FakeCluster::new();
     let question = Question::Keyring {
         namespace: "shop".into(),
-        pod: "a".into(),
+        secrets: vec!["a".into()],
         image: "x".into(),
     };
     let evidence = ask(&fake, &[question]).await;

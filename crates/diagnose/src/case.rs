@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use pulldoctor_messages::{Fault, Reading};
 use pulldoctor_model::{
     Answer, Answered, CauseId, Confidence, Event, Evidence, EvidenceItem, Filesystem, Finding, Gap,
-    ImagePlace, NodeFacts, NodeFilesystems, Object, OwnerFacts, Question, RegistryUse, SecretFacts,
-    ServiceAccountFacts, Symptom, Vantage, clean_line, shorten,
+    ImagePlace, KeyringFacts, NodeFacts, NodeFilesystems, Object, OwnerFacts, Question,
+    RegistryCredentials, RegistryUse, SecretFacts, ServiceAccountFacts, Symptom, Vantage,
+    clean_line, registry::Transcript, shorten,
 };
 use pulldoctor_reference::Reference;
 
@@ -249,6 +250,18 @@ impl<'a> Case<'a> {
         registry_elsewhere() -> &'a [ImagePlace]
             = |case: &Self| Some(case.registry_elsewhere_question()),
             Answer::Elsewhere(places) => Some(places.as_slice());
+        /// Which credentials the kubelet tries for this image, and a verdict on each secret.
+        keyring() -> &'a KeyringFacts
+            = |case: &Self| Some(case.keyring_question()),
+            Answer::Keyring(facts) => Some(facts);
+        /// What the registry said to the pod's credentials, seen from here.
+        registry_answer() -> &'a Transcript
+            = |case: &Self| Some(case.registry_question()),
+            Answer::Registry(transcript) => Some(&**transcript);
+        /// What the registry's copy of the content is like, seen from here.
+        content() -> &'a Transcript
+            = |case: &Self| Some(case.content_question()),
+            Answer::Registry(transcript) => Some(&**transcript);
         /// Which registries the scanned pods use.
         registries_in_use() -> &'a [RegistryUse]
             = |_: &Self| Some(Question::RegistriesInUse),
@@ -322,20 +335,49 @@ impl<'a> Case<'a> {
     pub fn keyring_question(&self) -> Question {
         Question::Keyring {
             namespace: self.symptom.namespace.clone(),
-            pod: self.symptom.pod.clone(),
+            secrets: self.pull_secrets(),
             image: self.symptom.image.clone(),
         }
     }
 
-    /// Asks the registry for this image with the pod's credentials.
+    /// The pull secrets that the pod names, in its order, each once; empty names are skipped as
+    /// the kubelet does.
+    fn pull_secrets(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in &self.symptom.pull_secrets {
+            if !name.is_empty() && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// Asks the registry for this image with the pod's credentials; without any where the pod
+    /// names no pull secret. Where it has some, the answer tells what it is without a login too.
     pub fn registry_question(&self) -> Question {
+        self.ask_registry(false)
+    }
+
+    /// The same, and every layer is read and verified.
+    pub fn content_question(&self) -> Question {
+        self.ask_registry(true)
+    }
+
+    fn ask_registry(&self, content: bool) -> Question {
+        let names = self.pull_secrets();
+        let credentials = if names.is_empty() {
+            RegistryCredentials::Anonymous
+        } else {
+            RegistryCredentials::Secrets {
+                namespace: self.symptom.namespace.clone(),
+                names,
+            }
+        };
         Question::Registry {
             image: self.symptom.image.clone(),
             platform: self.node().seen().map(NodeFacts::platform),
-            credentials: pulldoctor_model::RegistryCredentials::Pod {
-                namespace: self.symptom.namespace.clone(),
-                pod: self.symptom.pod.clone(),
-            },
+            credentials,
+            content,
         }
     }
 

@@ -28,6 +28,7 @@ mod places;
 mod rank;
 mod ruled_out;
 mod texts;
+pub mod transcript;
 mod verdict;
 
 pub use case::Case;

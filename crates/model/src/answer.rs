@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyringFacts, PullPolicy};
+use crate::{KeyringFacts, PullPolicy, registry::Transcript};
 
 /// The answer to a [`Question`](crate::Question) of the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub enum Answer {
     Registries(Vec<RegistryUse>),
     /// The credentials that the kubelet tries, and a verdict on each secret.
     Keyring(KeyringFacts),
+    /// What the registry said, stage by stage.
+    Registry(Box<Transcript>),
     /// The object asked about does not exist.
     Absent,
 }

@@ -18,6 +18,7 @@ mod finding;
 mod incident;
 mod keyring;
 mod question;
+pub mod registry;
 mod symptom;
 mod text;
 

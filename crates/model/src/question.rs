@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 pub enum RegistryCredentials {
     /// With none.
     Anonymous,
-    /// With those that the kubelet would send for this pod.
-    Pod {
-        /// The pod's namespace.
+    /// With those of these pull secrets that match the image, in the kubelet's order. Not the
+    /// pod's name: five hundred pods with the same secrets ask once.
+    Secrets {
+        /// The namespace of the secrets.
         namespace: String,
-        /// The pod's name.
-        pod: String,
+        /// Their names, as the pod lists them.
+        names: Vec<String>,
     },
 }
 
@@ -82,12 +83,12 @@ pub enum Question {
     },
     /// Which registries do the scanned pods use, and do their pulls work?
     RegistriesInUse,
-    /// Which of the pod's credentials does the kubelet try for this image?
+    /// Which credentials of these pull secrets does the kubelet try for this image?
     Keyring {
         /// The pod's namespace.
         namespace: String,
-        /// The pod's name.
-        pod: String,
+        /// The names of its pull secrets, as the pod lists them.
+        secrets: Vec<String>,
         /// The image as written in the pod.
         image: String,
     },
@@ -99,6 +100,8 @@ pub enum Question {
         platform: Option<String>,
         /// The credentials to ask with.
         credentials: RegistryCredentials,
+        /// Whether the layers are read and verified too.
+        content: bool,
     },
     /// What does the registry look like from the failing node?
     NodeView {
@@ -107,6 +110,25 @@ pub enum Question {
         /// The registry's host, normalised.
         registry: String,
     },
+}
+
+/// Names with a word before them: pull secrets `a`, `b`.
+struct Listed<'a>(&'static str, &'a [String]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(word, names) = self;
+        let (no, many) = match names.len() {
+            0 => ("no ", "s"),
+            1 => ("", ""),
+            _ => ("", "s"),
+        };
+        write!(f, "{no}{word}{many}")?;
+        for (at, name) in names.iter().enumerate() {
+            write!(f, "{} `{name}`", if at == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for Question {
@@ -145,23 +167,31 @@ impl fmt::Display for Question {
             Self::RegistriesInUse => f.write_str("which registries do other pods use?"),
             Self::Keyring {
                 namespace,
-                pod,
+                secrets,
                 image,
-            } => write!(
-                f,
-                "which credentials of pod `{namespace}/{pod}` match `{image}`?"
-            ),
-            Self::Registry {
-                image, credentials, ..
-            } => match credentials {
-                RegistryCredentials::Anonymous => {
-                    write!(f, "does the registry serve `{image}` without a login?")
-                }
-                RegistryCredentials::Pod { namespace, pod } => write!(
+            } => {
+                let secrets = Listed("pull secret", secrets);
+                write!(
                     f,
-                    "does the registry serve `{image}` to the credentials of pod `{namespace}/{pod}`?"
-                ),
-            },
+                    "which credentials of {secrets} in `{namespace}` match `{image}`?"
+                )
+            }
+            Self::Registry {
+                image,
+                credentials,
+                content,
+                ..
+            } => {
+                let what = if *content { "every byte of " } else { "" };
+                write!(f, "does the registry serve {what}`{image}` ")?;
+                match credentials {
+                    RegistryCredentials::Anonymous => f.write_str("without a login?"),
+                    RegistryCredentials::Secrets { namespace, names } => {
+                        let names = Listed("pull secret", names);
+                        write!(f, "to {names} in `{namespace}`?")
+                    }
+                }
+            }
             Self::NodeView { node, registry } => {
                 write!(f, "does node `{node}` reach `{registry}`?")
             }

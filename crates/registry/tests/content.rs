@@ -11,8 +11,8 @@ mod common;
 use std::time::Duration;
 
 use common::{ask, config, failure, outline, plain, request};
+use pulldoctor_diagnose::transcript::cause_of;
 use pulldoctor_model::CauseId;
-use pulldoctor_registry::judge::cause_of;
 use pulldoctor_registry::judge::{Facts, LayersFacts, PlatformFacts};
 use pulldoctor_registry::{ProbeDepth, ProbeRequest, Problem, StageName, Transcript};
 use pulldoctor_testkit::registry::FakeRegistry;

@@ -5,8 +5,8 @@
 mod common;
 
 use common::{Company, ask, failure, login, one_repository, request, spec};
+use pulldoctor_diagnose::transcript::cause_of;
 use pulldoctor_model::CauseId;
-use pulldoctor_registry::judge::cause_of;
 use pulldoctor_registry::judge::{CredentialOutcome, Identity};
 use pulldoctor_registry::{ProbeConfig, ProbeDepth, ProbeRequest, Problem, StageName, Transcript};
 use pulldoctor_testkit::registry::{Authorization, FakeRegistry};

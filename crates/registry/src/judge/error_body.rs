@@ -1,55 +1,15 @@
 //! The body of a refusal.
 
-use serde::{Deserialize, Serialize};
-
-use pulldoctor_model::{clean_line, shorten};
+use pulldoctor_model::{
+    clean_line,
+    registry::{ErrorBody, RegistryError},
+    shorten,
+};
 
 /// Most errors that are kept.
 const MOST_ERRORS: usize = 8;
 /// Most characters of one message.
 const MOST_MESSAGE: usize = 1000;
-
-/// One error of the registry protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RegistryError {
-    /// The code as it was written, `MANIFEST_UNKNOWN`; empty where there is none.
-    pub code: String,
-    /// The message, safe to show.
-    pub message: String,
-}
-
-/// What the body of a refusal says. Every text is safe to show.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ErrorBody {
-    /// The protocol's own errors.
-    pub errors: Vec<RegistryError>,
-    /// The beginning of a body that is not of that form.
-    pub text: Option<String>,
-}
-
-impl ErrorBody {
-    /// Tells whether an error of this code is among them.
-    pub fn has(&self, code: &str) -> bool {
-        self.errors
-            .iter()
-            .any(|error| error.code.eq_ignore_ascii_case(code))
-    }
-
-    /// One line: `code: message`, as containerd renders it.
-    pub fn summary(&self) -> Option<String> {
-        if let Some(error) = self.errors.first() {
-            let code = error.code.to_lowercase().replace('_', " ");
-            return Some(match (code.is_empty(), error.message.is_empty()) {
-                (false, false) => format!("{code}: {}", error.message),
-                (true, _) => error.message.clone(),
-                (false, true) => code,
-            });
-        }
-        self.text.clone()
-    }
-}
 
 /// Reads an error body: the OCI form, the `{"details": …}` and `{"error": …}` of token services,
 /// a web page's title, or the beginning of any text.

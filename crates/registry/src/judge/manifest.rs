@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::platform::Platform;
-use pulldoctor_model::{clean_line, shorten};
+use pulldoctor_model::{
+    clean_line,
+    registry::{ArtifactKind, is_digest},
+    shorten,
+};
 
 /// Most entries of an index, or layers of a manifest, that are kept.
 const MOST_ENTRIES: usize = 1000;
@@ -28,26 +32,6 @@ pub enum Document {
     Index(Index),
     /// Docker schema 1, which no current runtime takes.
     Schema1,
-}
-
-/// What a manifest is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ArtifactKind {
-    /// An image that a runtime can run.
-    Image,
-    /// An index.
-    Index,
-    /// Docker schema 1.
-    Schema1,
-    /// A Helm chart.
-    HelmChart,
-    /// A signature or attestation.
-    Signature,
-    /// A Docker plugin.
-    DockerPlugin,
-    /// Something else, by its media type.
-    Other(String),
 }
 
 /// A pointer to a blob or manifest. Texts are safe to show; whether `digest` may stand in a URL is
@@ -117,24 +101,6 @@ impl std::fmt::Display for ManifestError {
             Self::BadDigest(digest) => write!(formatter, "`{digest}` is not a digest"),
         }
     }
-}
-
-/// Tells whether a text is a digest that may stand in a URL: a known algorithm and exactly as many
-/// lower-case hexadecimal digits as it has.
-pub fn is_digest(text: &str) -> bool {
-    let Some((algorithm, hex)) = text.split_once(':') else {
-        return false;
-    };
-    let length = match algorithm {
-        "sha256" => 64,
-        "sha384" => 96,
-        "sha512" => 128,
-        _ => return false,
-    };
-    hex.len() == length
-        && hex
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// Reads a manifest or index.

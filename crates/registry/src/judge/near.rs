@@ -2,24 +2,10 @@
 
 use std::cmp::Ordering;
 
-use serde::{Deserialize, Serialize};
+use pulldoctor_model::registry::NearTag;
 
 /// Most characters of a tag by the distribution's grammar; longer texts are none.
 const MOST_TAG: usize = 128;
-
-/// A tag that may have been meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NearTag {
-    /// The tag.
-    pub tag: String,
-    /// Why it is near, in a few words.
-    pub because: String,
-    /// How far it is; smaller is nearer. Only the order means something.
-    pub distance: u32,
-    /// It ran here before.
-    pub ran_before: bool,
-}
 
 /// Ranks the tags of a repository by their nearness to a missing one: same but for case, `v` or
 /// separators; then the nearest version with the same suffix (`-alpine`); then spelling. What ran

@@ -1,24 +1,6 @@
 //! What a registry says of its limits.
 
-use serde::{Deserialize, Serialize};
-
-use pulldoctor_model::{clean_line, shorten};
-
-/// A limit, as the headers of an answer state it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RateLimit {
-    /// Requests in a window.
-    pub limit: Option<u64>,
-    /// Requests that are left.
-    pub remaining: Option<u64>,
-    /// Seconds of the window.
-    pub window_s: Option<u64>,
-    /// Whom the registry counts: an address or a user.
-    pub source: Option<String>,
-    /// Seconds to wait.
-    pub retry_after_s: Option<u64>,
-}
+use pulldoctor_model::{clean_line, registry::RateLimit, shorten};
 
 /// Reads `ratelimit-limit: 100;w=21600` (Docker Hub), its `x-` spellings, `retry-after` and
 /// `docker-ratelimit-source`. `get` finds a header by its lower-case name; `now` is in Unix

@@ -1,11 +1,12 @@
 //! Which cause a transcript points to, by itself. What the pod's keyring, the node's own text or
 //! another place say is for the engine to add.
 
-use pulldoctor_model::CauseId;
-
-use super::{
-    CredentialOutcome, CredentialRecord, Facts, Identity, ManifestFacts, Problem, Role, Stage,
-    StageName, Transcript, is_digest,
+use pulldoctor_model::{
+    CauseId,
+    registry::{
+        CredentialOutcome, CredentialRecord, Facts, Identity, ManifestFacts, Problem, Role, Stage,
+        StageName, Transcript, is_digest,
+    },
 };
 
 /// The cause of the first stage that failed. Nothing where none failed, or where the failure says

@@ -169,12 +169,16 @@ problems! {
 }
 
 impl Problem {
-    /// The id as it is written in JSON.
+    /// The id as it is written in JSON: the name in kebab case.
     pub fn id(self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|value| value.as_str().map(str::to_owned))
-            .unwrap_or_default()
+        let mut id = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !id.is_empty() {
+                id.push('-');
+            }
+            id.push(letter.to_ascii_lowercase());
+        }
+        id
     }
 }
 
