@@ -38,19 +38,28 @@ fn questions_of(case: &Case<'_>, index: &Index<'_>) -> Vec<Question> {
             return vec![events];
         }
     }
-    causes::ALL
+    let mut asked: Vec<Question> = causes::ALL
         .iter()
         .flat_map(|cause| (cause.questions)(case))
-        .collect()
+        .collect();
+    // The registry is asked for the node's platform, so what the node says of itself comes first.
+    if let Some(node) = case.node_question().filter(|node| !index.is_settled(node))
+        && asked.iter().any(is_about_platform)
+    {
+        asked.retain(|question| !is_about_platform(question));
+        asked.push(node);
+    }
+    asked
 }
 
-/// Whether the cluster side answers this kind of question during a diagnosis. The others are
-/// named in the report as what would decide.
+fn is_about_platform(question: &Question) -> bool {
+    matches!(question, Question::Registry { .. })
+}
+
+/// Whether this kind of question is answered during a diagnosis. The others are named in the
+/// report as what would decide.
 fn is_askable(question: &Question) -> bool {
-    !matches!(
-        question,
-        Question::Keyring { .. } | Question::Registry { .. } | Question::NodeView { .. }
-    )
+    !matches!(question, Question::NodeView { .. })
 }
 
 /// One diagnosis for every symptom, in the order of the symptoms.

@@ -5,6 +5,24 @@ use pulldoctor_model::{
     NodeFacts, PullPolicy, Question, SecretFacts, Symptom, Timestamp, Vantage,
 };
 
+use crate::case::{Case, Index};
+
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    clippy::result_large_err,
+    clippy::unnecessary_wraps,
+    reason = "methods of a case are for one lifetime only; `keyring::facts` takes results"
+)]
+mod keyring;
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "methods of a case are for one lifetime only"
+)]
+mod registry;
+
+pub(crate) use keyring::*;
+pub(crate) use registry::*;
+
 /// Evidence of one symptom, to which answers are added.
 #[derive(Debug, Clone)]
 pub(crate) struct Fixture {
@@ -122,15 +140,30 @@ impl Fixture {
     }
 
     /// Forbids a question.
-    pub(crate) fn forbid(mut self, question: Question) -> Self {
+    pub(crate) fn forbid(self, question: Question) -> Self {
+        self.gap(GapReason::Forbidden, question)
+    }
+
+    /// Leaves a question without an answer.
+    pub(crate) fn gap(mut self, why: GapReason, question: Question) -> Self {
         self.evidence.gaps.push(Gap {
             what: "a test's gap".to_owned(),
-            why: GapReason::Forbidden,
-            grant: Some("- rule".to_owned()),
+            why,
+            grant: (why == GapReason::Forbidden).then(|| "- rule".to_owned()),
             questions: vec![question],
             hides_pods: false,
         });
         self
+    }
+
+    /// Looks at the symptom as the causes do.
+    pub(crate) fn with_case<T>(&self, look: impl FnOnce(&Case<'_>) -> T) -> T {
+        let index = Index::new(&self.evidence);
+        look(&Case::new(
+            &self.evidence,
+            &index,
+            &self.evidence.symptoms[0],
+        ))
     }
 
     /// The questions that the engine would ask now.
@@ -146,5 +179,74 @@ impl Fixture {
     /// The cause that comes first.
     pub(crate) fn cause(&self) -> CauseId {
         self.judge().cause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::registry::{Facts, Identity, Problem, StageName};
+
+    use super::*;
+    use crate::transcript::cause_of;
+
+    const IMAGE: &str = "registry.example.com/shop/api:1";
+    const KEY: &str = "registry.example.com";
+
+    #[test]
+    fn a_transcript_ends_as_a_probe_would() {
+        let login = |record| {
+            challenged(
+                IMAGE,
+                &[("regcred", KEY, record)],
+                refused(Identity::Unknown, 401),
+            )
+        };
+        let cause = |record| cause_of(&login(record));
+        assert_eq!(cause(granted(200)), None);
+        assert_eq!(cause(granted(404)), Some(CauseId::ImageNotFoundTag));
+        assert_eq!(cause(held_back()), None);
+        assert_eq!(
+            cause(no_token(Identity::Rejected)),
+            Some(CauseId::AuthBadCredentials)
+        );
+        assert_eq!(
+            cause(refused(Identity::Accepted, 403)),
+            Some(CauseId::AuthForbidden)
+        );
+        assert_eq!(
+            cause_of(&challenged(IMAGE, &[], no_token(Identity::Unknown))),
+            Some(CauseId::AuthMissingCredentials)
+        );
+        let refused = failed_at(IMAGE, StageName::Tcp, Problem::TcpRefused, Facts::None);
+        assert_eq!(
+            cause_of(&refused),
+            Some(CauseId::RegistryUnreachableRefused)
+        );
+        assert_eq!(refused.stages.len(), 3);
+    }
+
+    #[test]
+    fn answers_are_filed_under_the_questions_of_the_causes() {
+        let secrets = [
+            written(login_secret("regcred", &[KEY]), -60),
+            absent_secret("gone"),
+            unreadable_secret("hidden"),
+        ];
+        let transcript = good_before(IMAGE, StageName::Http);
+        let fixture = stuck(IMAGE, "ErrImagePull", "")
+            .keyring(&secrets)
+            .node(node())
+            .registry(transcript.clone())
+            .content(transcript);
+        fixture.with_case(|case| {
+            let keyring = case.keyring().seen().unwrap();
+            assert_eq!(keyring.matching[0].username, "ci-bot");
+            assert_eq!(keyring.secrets[0].age(at(0)), Some(60));
+            assert!(case.secret("regcred").seen().unwrap().exists);
+            assert!(!case.secret("gone").seen().unwrap().exists);
+            assert!(matches!(case.secret("hidden"), crate::Known::Gap(_)));
+            assert!(case.registry_answer().seen().is_some());
+            assert!(case.content().seen().is_some());
+        });
     }
 }
