@@ -27,6 +27,7 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('diagnose', 'diagnose', [CompletionResultType]::ParameterValue, 'Find every pod that waits for an image, and say why')
+            [CompletionResult]::new('probe', 'probe', [CompletionResultType]::ParameterValue, 'Ask the registry for an image, stage by stage, with the credentials of your choice')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a cause, or read a pasted error message')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Replay recorded cases through the real engine, without a cluster')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions of a shell')
@@ -55,6 +56,22 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show whole messages, every pod and every workload')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'pulldoctor;probe' {
+            [CompletionResult]::new('--credentials', '--credentials', [CompletionResultType]::ParameterName, 'Whose logins are tried: anonymous, or user (those that docker and podman find on this machine)')
+            [CompletionResult]::new('--platform', '--platform', [CompletionResultType]::ParameterName, 'The platform to look for; this machine''s architecture on Linux where none is given')
+            [CompletionResult]::new('--probe-timeout', '--probe-timeout', [CompletionResultType]::ParameterName, 'How long it may take: `30s`, `2m`; a minute where nothing is said, and as long as it takes where layers are read')
+            [CompletionResult]::new('--allow-realm', '--allow-realm', [CompletionResultType]::ParameterName, 'A token service on another domain than the registry''s that may get credentials; may be given several times')
+            [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'human, json or yaml')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'human, json or yaml')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured')
+            [CompletionResult]::new('--verify-layers', '--verify-layers', [CompletionResultType]::ParameterName, 'Read all layers and verify them: digest, size, compression, archive and diff ID')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show what became of every credential, and the number of requests')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what became of every credential, and the number of requests')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'pulldoctor;explain' {
@@ -93,6 +110,7 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
         }
         'pulldoctor;help' {
             [CompletionResult]::new('diagnose', 'diagnose', [CompletionResultType]::ParameterValue, 'Find every pod that waits for an image, and say why')
+            [CompletionResult]::new('probe', 'probe', [CompletionResultType]::ParameterValue, 'Ask the registry for an image, stage by stage, with the credentials of your choice')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a cause, or read a pasted error message')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Replay recorded cases through the real engine, without a cluster')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions of a shell')
@@ -101,6 +119,9 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             break
         }
         'pulldoctor;help;diagnose' {
+            break
+        }
+        'pulldoctor;help;probe' {
             break
         }
         'pulldoctor;help;explain' {

@@ -34,6 +34,9 @@ _pulldoctor() {
             pulldoctor,help)
                 cmd="pulldoctor__subcmd__help"
                 ;;
+            pulldoctor,probe)
+                cmd="pulldoctor__subcmd__probe"
+                ;;
             pulldoctor__subcmd__help,__complete)
                 cmd="pulldoctor__subcmd__help__subcmd____complete"
                 ;;
@@ -52,6 +55,9 @@ _pulldoctor() {
             pulldoctor__subcmd__help,help)
                 cmd="pulldoctor__subcmd__help__subcmd__help"
                 ;;
+            pulldoctor__subcmd__help,probe)
+                cmd="pulldoctor__subcmd__help__subcmd__probe"
+                ;;
             *)
                 ;;
         esac
@@ -59,7 +65,7 @@ _pulldoctor() {
 
     case "${cmd}" in
         pulldoctor)
-            opts="-h -V --color --help --version diagnose explain demo completions __complete help"
+            opts="-h -V --color --help --version diagnose probe explain demo completions __complete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -235,7 +241,7 @@ _pulldoctor() {
             return 0
             ;;
         pulldoctor__subcmd__help)
-            opts="diagnose explain demo completions __complete help"
+            opts="diagnose probe explain demo completions __complete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -325,6 +331,66 @@ _pulldoctor() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pulldoctor__subcmd__help__subcmd__probe)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pulldoctor__subcmd__probe)
+            opts="-o -v -h --credentials --platform --verify-layers --probe-timeout --allow-realm --ca-file --output --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --probe-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-realm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "human json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

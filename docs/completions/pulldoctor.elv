@@ -24,6 +24,7 @@ set edit:completion:arg-completer[pulldoctor] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand diagnose 'Find every pod that waits for an image, and say why'
+            cand probe 'Ask the registry for an image, stage by stage, with the credentials of your choice'
             cand explain 'Explain a cause, or read a pasted error message'
             cand demo 'Replay recorded cases through the real engine, without a cluster'
             cand completions 'Print the completions of a shell'
@@ -51,6 +52,21 @@ set edit:completion:arg-completer[pulldoctor] = {|@words|
             cand --verbose 'Show whole messages, every pod and every workload'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'pulldoctor;probe'= {
+            cand --credentials 'Whose logins are tried: anonymous, or user (those that docker and podman find on this machine)'
+            cand --platform 'The platform to look for; this machine''s architecture on Linux where none is given'
+            cand --probe-timeout 'How long it may take: `30s`, `2m`; a minute where nothing is said, and as long as it takes where layers are read'
+            cand --allow-realm 'A token service on another domain than the registry''s that may get credentials; may be given several times'
+            cand --ca-file 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times'
+            cand -o 'human, json or yaml'
+            cand --output 'human, json or yaml'
+            cand --color 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured'
+            cand --verify-layers 'Read all layers and verify them: digest, size, compression, archive and diff ID'
+            cand -v 'Show what became of every credential, and the number of requests'
+            cand --verbose 'Show what became of every credential, and the number of requests'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'pulldoctor;explain'= {
             cand -o 'human or json'
@@ -84,6 +100,7 @@ set edit:completion:arg-completer[pulldoctor] = {|@words|
         }
         &'pulldoctor;help'= {
             cand diagnose 'Find every pod that waits for an image, and say why'
+            cand probe 'Ask the registry for an image, stage by stage, with the credentials of your choice'
             cand explain 'Explain a cause, or read a pasted error message'
             cand demo 'Replay recorded cases through the real engine, without a cluster'
             cand completions 'Print the completions of a shell'
@@ -91,6 +108,8 @@ set edit:completion:arg-completer[pulldoctor] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'pulldoctor;help;diagnose'= {
+        }
+        &'pulldoctor;help;probe'= {
         }
         &'pulldoctor;help;explain'= {
         }

@@ -30,6 +30,7 @@ never\t'Never'"
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -s h -l help -d 'Print help'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -s V -l version -d 'Print version'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "diagnose" -d 'Find every pod that waits for an image, and say why'
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "probe" -d 'Ask the registry for an image, stage by stage, with the credentials of your choice'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "explain" -d 'Explain a cause, or read a pasted error message'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "demo" -d 'Replay recorded cases through the real engine, without a cluster'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -54,6 +55,20 @@ never\t'Never'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s A -l all-namespaces -d 'All namespaces'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s v -l verbose -d 'Show whole messages, every pod and every workload'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s h -l help -d 'Print help'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l credentials -d 'Whose logins are tried: anonymous, or user (those that docker and podman find on this machine)' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l platform -d 'The platform to look for; this machine\'s architecture on Linux where none is given' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l probe-timeout -d 'How long it may take: `30s`, `2m`; a minute where nothing is said, and as long as it takes where layers are read' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l allow-realm -d 'A token service on another domain than the registry\'s that may get credentials; may be given several times' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l ca-file -d 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s o -l output -d 'human, json or yaml' -r -f -a "human\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l verify-layers -d 'Read all layers and verify them: digest, size, compression, archive and diff ID'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s v -l verbose -d 'Show what became of every credential, and the number of requests'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand explain" -s o -l output -d 'human or json' -r -f -a "human\t'For people'
 json\t'JSON'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand explain" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
@@ -80,9 +95,10 @@ complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand __complete" -l col
 always\t'Always'
 never\t'Never'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand __complete" -s h -l help -d 'Print help'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "diagnose" -d 'Find every pod that waits for an image, and say why'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "explain" -d 'Explain a cause, or read a pasted error message'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "demo" -d 'Replay recorded cases through the real engine, without a cluster'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "__complete" -d 'Complete a command line in the way that kubectl asks its plugins'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose explain demo completions __complete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "diagnose" -d 'Find every pod that waits for an image, and say why'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "probe" -d 'Ask the registry for an image, stage by stage, with the credentials of your choice'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "explain" -d 'Explain a cause, or read a pasted error message'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "demo" -d 'Replay recorded cases through the real engine, without a cluster'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "__complete" -d 'Complete a command line in the way that kubectl asks its plugins'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

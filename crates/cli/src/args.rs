@@ -3,6 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory as _, Parser, ValueEnum};
+use pulldoctor_registry::judge::Platform;
+
+use crate::logins::Whose;
 
 /// What stands below `pulldoctor --help`.
 const EXAMPLES: &str = "\
@@ -10,6 +13,7 @@ Examples:
   pulldoctor                      every pod of the namespace that waits for an image
   pulldoctor -A                   of all namespaces
   pulldoctor deploy/api -n shop   of one workload
+  pulldoctor probe IMAGE          ask the registry for an image, stage by stage
   pulldoctor explain 'TEXT'       read an error message, without a cluster
   pulldoctor demo                 see it at work, without a cluster
 
@@ -74,6 +78,7 @@ impl Color {
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Subcommand {
     Diagnose(Box<Diagnose>),
+    Probe(Box<Probe>),
     Explain(Explain),
     Demo(Demo),
     Completions(Completions),
@@ -184,6 +189,95 @@ pub(crate) enum Format {
     Yaml,
     /// One JSON object a line, as it becomes known
     Ndjson,
+}
+
+/// Ask the registry for an image, stage by stage, with the credentials of your choice
+///
+/// The stages are name resolution, proxy, TCP, TLS, HTTP, token, manifest, platform, config and
+/// layers. Each says how it went and how long it took; the first that fails is the cause.
+///
+/// A credential goes to the image's registry and to the token service on the registry's own
+/// domain, over verified TLS (plain HTTP on loopback only), and nowhere else.
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// The image, as a pod names it
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: String,
+
+    /// Whose logins are tried: anonymous, or user (those that docker and podman find on this
+    /// machine)
+    #[arg(
+        long,
+        value_name = "WHOSE",
+        default_value = "anonymous",
+        hide_default_value = true
+    )]
+    pub(crate) credentials: Whose,
+
+    /// The platform to look for; this machine's architecture on Linux where none is given
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(crate) platform: Option<Platform>,
+
+    /// Read all layers and verify them: digest, size, compression, archive and diff ID
+    #[arg(long)]
+    pub(crate) verify_layers: bool,
+
+    #[command(flatten)]
+    pub(crate) registry: ProbeFlags,
+
+    #[command(flatten)]
+    pub(crate) output: DocumentOutput,
+}
+
+/// How the registry is asked.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registry")]
+pub(crate) struct ProbeFlags {
+    /// How long it may take: `30s`, `2m`; a minute where nothing is said, and as long as it takes
+    /// where layers are read
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    pub(crate) probe_timeout: Option<Duration>,
+
+    /// A token service on another domain than the registry's that may get credentials; may be
+    /// given several times
+    #[arg(long = "allow-realm", value_name = "HOST", value_parser = host)]
+    pub(crate) allow_realms: Vec<String>,
+
+    /// A file with certificate authorities (PEM) that registries are trusted by, beside those of
+    /// the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times
+    #[arg(long = "ca-file", value_name = "FILE")]
+    pub(crate) ca_files: Vec<PathBuf>,
+}
+
+/// How to show a document.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct DocumentOutput {
+    /// human, json or yaml
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "human",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    pub(crate) format: DocumentFormat,
+
+    /// Show what became of every credential, and the number of requests
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// A format of one document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DocumentFormat {
+    /// For people
+    Human,
+    /// One JSON document
+    Json,
+    /// The same document as YAML
+    Yaml,
 }
 
 /// Explain a cause, or read a pasted error message
@@ -309,9 +403,49 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// As [`time`], but not none at all.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match time(text) {
+        Ok(time) if time.is_zero() => Err("give more than no time".to_owned()),
+        read => read,
+    }
+}
+
+/// A host name without scheme, port and path.
+fn host(text: &str) -> Result<String, String> {
+    let host = text.trim_end_matches('.').to_ascii_lowercase();
+    if host.is_empty() || host.contains(['/', '@', '?', '#']) || host.contains(char::is_whitespace)
+    {
+        return Err("give a host, `auth.example.com` for instance".to_owned());
+    }
+    match host.rsplit_once(':') {
+        Some((name, _)) if !name.contains(':') => {
+            Err(format!("give the host without its port, `{name}`"))
+        }
+        _ => Ok(host),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_are_bare() {
+        assert_eq!(host("Auth.Example.com."), Ok("auth.example.com".to_owned()));
+        assert_eq!(host("::1"), Ok("::1".to_owned()));
+        for wrong in [
+            "",
+            "https://a.io",
+            "a.io:443",
+            "a.io/token",
+            "u@a.io",
+            "a b",
+        ] {
+            assert!(host(wrong).is_err(), "{wrong}");
+        }
+        assert!(some_time("0").is_err() && some_time("1s").is_ok());
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -12,6 +12,7 @@ mod commands;
 mod complete;
 mod failure;
 mod logging;
+mod logins;
 mod output;
 mod panics;
 mod progress;

@@ -47,6 +47,11 @@ impl Progress {
     pub(crate) fn say(&self, what: impl Into<String>) {
         self.bar.set_message(what.into());
     }
+
+    /// Lets something be written to the same terminal.
+    pub(crate) fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
 }
 
 impl Drop for Progress {

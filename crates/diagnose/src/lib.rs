@@ -25,6 +25,7 @@ mod fixture;
 mod group;
 mod known;
 mod places;
+pub mod probe;
 mod rank;
 mod ruled_out;
 mod texts;

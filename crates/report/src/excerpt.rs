@@ -16,6 +16,17 @@ fn parts<'a>(image: &'a str, caret: &Caret) -> Option<(&'a str, &'a str)> {
     Some((image.get(..start)?, image.get(start..end)?))
 }
 
+/// A text and, in a second line, carets under a part of it, for an error message.
+pub fn pointed(text: &str, start: usize, end: usize) -> String {
+    let (before, fault) = match (text.get(..start), text.get(start..end)) {
+        (Some(before), Some(fault)) => (before, fault),
+        _ => (text, ""),
+    };
+    let indent = clean_line(before).width();
+    let carets = clean_line(fault).width().max(1);
+    format!("{}\n{:indent$}{}", clean_line(text), "", "^".repeat(carets))
+}
+
 /// Draws the image and, under the part that is at fault, carets with what is wrong there.
 /// An image wider than the page goes on in the next line; nothing of it is left out.
 pub(crate) fn excerpt(page: &mut Page, key: &str, image: &str, more: usize, caret: Option<&Caret>) {

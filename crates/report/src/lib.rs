@@ -14,17 +14,23 @@ mod machine;
 mod markdown;
 mod message;
 mod page;
+mod probe;
 mod reading;
 mod style;
 mod words;
 mod wrap;
 
+pub use excerpt::pointed;
 pub use failure::failure_line;
 pub use human::{HumanOptions, human};
 pub use knowledge::cause_list;
 pub use machine::{YamlError, json, ndjson, ndjson_end, ndjson_gap, ndjson_incident, yaml};
 pub use markdown::{markdown, section};
 pub use message::decisive;
+pub use probe::{
+    ProbeCredential, ProbeDocument, ProbeJudgement, ProbeOutcome, ProbeStage, UntestedCredential,
+    human_probe, human_probe_heading, human_probe_result, human_probe_stage,
+};
 pub use reading::{Facts, ReadingDocument, human_reading};
 pub use style::{Label, Stylesheet};
 pub use words::{count, duration};

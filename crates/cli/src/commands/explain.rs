@@ -314,7 +314,7 @@ fn readings(
 }
 
 /// What to do about a cause, and where to read more.
-fn advice(cause: CauseId, terminal: &Terminal) -> String {
+pub(super) fn advice(cause: CauseId, terminal: &Terminal) -> String {
     let page = page(cause);
     let help = terminal.style.style(Label::Help);
     let command = terminal.style.style(Label::Command);

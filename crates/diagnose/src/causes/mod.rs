@@ -4,7 +4,7 @@
 
 use crate::cause::Cause;
 
-mod support;
+pub(crate) mod support;
 
 mod always_needs_registry;
 mod auth_bad_credentials;

@@ -89,6 +89,8 @@ pub struct Limits {
     pub layer: Duration,
     /// For a whole probe without `Verify`.
     pub total: Duration,
+    /// For a whole probe with `Verify`; nothing for as long as its layers may take.
+    pub total_verify: Option<Duration>,
     /// Most bytes of a head.
     pub head_bytes: usize,
     /// Most bytes of a manifest, config, token or list. containerd refuses larger manifests.
@@ -127,6 +129,7 @@ impl Default for Limits {
             idle: seconds(30),
             layer: seconds(3600),
             total: seconds(60),
+            total_verify: None,
             head_bytes: 64 * 1024,
             body_bytes: 4 * 1024 * 1024,
             error_bytes: 64 * 1024,

@@ -371,9 +371,10 @@ impl Run<'_> {
             facts.created.clone_from(&config.created);
         }
         let text = format!(
-            "{}, {} layers of {} bytes",
+            "{}, {} layer{} of {} bytes",
             facts.platform.as_deref().unwrap_or("no platform stated"),
             facts.layers,
+            if facts.layers == 1 { "" } else { "s" },
             facts.compressed_bytes
         );
         let facts = Facts::Config(facts);

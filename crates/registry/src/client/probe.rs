@@ -124,9 +124,10 @@ impl Probe {
             is_safe: false,
             on_stage,
         };
+        let limits = &self.shared.config.limits;
         let total = match request.depth {
-            ProbeDepth::Verify => Duration::MAX,
-            _ => self.shared.config.limits.total,
+            ProbeDepth::Verify => limits.total_verify.unwrap_or(Duration::MAX),
+            _ => limits.total,
         };
         let span =
             tracing::info_span!("probe", registry = %run.authority, repository = %run.repository);

@@ -1,0 +1,165 @@
+//! What a probe from here proves by itself: no pod, no node's text beside it.
+//!
+//! A registry's answer that does not depend on the place is *proven*: a missing tag while the tags
+//! are listed, a login that is refused, a platform that is not there. What the place may change
+//! (names, routes, proxies, certificates, limits) is *likely* at most: a node may see it otherwise.
+
+mod sure;
+mod words;
+
+use pulldoctor_model::{
+    Caret, CauseId, Confidence, KeyringFacts, SecretStanding,
+    registry::{Facts, Problem, Stage, StageName, Transcript},
+};
+use pulldoctor_reference::Reference;
+
+use crate::transcript::cause_of;
+
+/// What a probe comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeVerdict {
+    /// The cause; nothing where no stage failed, or where what failed is only that something was
+    /// not asked.
+    pub cause: Option<CauseId>,
+    /// How sure it is; there where there is a cause.
+    pub confidence: Option<Confidence>,
+    /// One sentence.
+    pub summary: String,
+    /// What it may be instead, and why.
+    pub rivals: Vec<(CauseId, &'static str)>,
+    /// The part of the image that it is about.
+    pub caret: Option<Caret>,
+    /// Something that was not asked could change this verdict.
+    pub is_partial: bool,
+}
+
+/// Judges a probe. `keyring` holds the verdicts on the pull secrets whose logins were tried;
+/// nothing where no secrets were looked at.
+pub fn judge_probe(
+    transcript: &Transcript,
+    image: &Reference,
+    keyring: Option<&KeyringFacts>,
+) -> ProbeVerdict {
+    let is_partial = is_partial(transcript);
+    if let Some(failure) = keyring.and_then(|facts| facts.failure.as_ref()) {
+        return ProbeVerdict {
+            cause: Some(CauseId::SecretMalformed),
+            confidence: Some(Confidence::Proven),
+            summary: format!(
+                "the kubelet cannot read secret `{}`, and then asks for no image",
+                failure.secret
+            ),
+            rivals: Vec::new(),
+            caret: None,
+            is_partial: false,
+        };
+    }
+    let Some(stage) = transcript.first_failure() else {
+        return ProbeVerdict {
+            cause: None,
+            confidence: None,
+            summary: words::good(transcript),
+            rivals: Vec::new(),
+            caret: None,
+            is_partial,
+        };
+    };
+    let Some(found) = cause_of(transcript).filter(|_| !is_partial) else {
+        return ProbeVerdict {
+            cause: None,
+            confidence: None,
+            summary: words::unasked(transcript, stage),
+            rivals: Vec::new(),
+            caret: None,
+            is_partial: true,
+        };
+    };
+    let defect = keyring
+        .filter(|_| found == CauseId::AuthMissingCredentials)
+        .and_then(defect);
+    let (cause, confidence, rivals) = match defect {
+        Some(cause) => (cause, Confidence::Proven, Vec::new()),
+        None => sure::sure(transcript, stage, found, keyring.is_some()),
+    };
+    ProbeVerdict {
+        cause: Some(cause),
+        confidence: Some(confidence),
+        summary: words::summary(transcript, stage, cause, keyring),
+        rivals,
+        caret: caret(image, transcript, cause, stage),
+        is_partial: false,
+    }
+}
+
+/// Whether this machine's own network let no question out, so that nothing is said about the
+/// registry: no resolver can be reached, or there is no route to any address.
+pub fn is_own_network(stage: &Stage) -> bool {
+    match (&stage.facts, stage.problem) {
+        (_, Some(Problem::DnsUnreachable)) => true,
+        (Facts::Tcp(facts), Some(Problem::TcpNetworkUnreachable)) => facts
+            .attempts
+            .iter()
+            .all(|attempt| attempt.problem == Some(Problem::TcpNetworkUnreachable)),
+        _ => false,
+    }
+}
+
+/// A credential was held back where the registry wants one: the probe ended before the answer that
+/// counts.
+fn is_partial(transcript: &Transcript) -> bool {
+    let Some(stage) = transcript.first_failure() else {
+        return false;
+    };
+    let is_refusal = matches!(stage.stage, StageName::Token | StageName::Manifest)
+        && !matches!(stage.problem, Some(Problem::NotFound));
+    is_refusal && !transcript.gaps.is_empty()
+}
+
+/// The first defect of the secrets, where no login of theirs is for this image.
+fn defect(facts: &KeyringFacts) -> Option<CauseId> {
+    if !facts.matching.is_empty() || facts.secrets.is_empty() {
+        return None;
+    }
+    let of = |standing: &SecretStanding| match standing {
+        SecretStanding::Missing { .. } => Some(CauseId::SecretMissing),
+        SecretStanding::WrongType { .. } => Some(CauseId::SecretWrongType),
+        SecretStanding::MissingKey { .. }
+        | SecretStanding::NoEntries { .. }
+        | SecretStanding::Malformed { .. } => Some(CauseId::SecretMalformed),
+        SecretStanding::Used => Some(CauseId::SecretWrongHost),
+        SecretStanding::Unreadable => None,
+    };
+    let unreadable = facts
+        .secrets
+        .iter()
+        .any(|secret| secret.standing == SecretStanding::Unreadable);
+    if unreadable {
+        return None;
+    }
+    facts.secrets.iter().find_map(|secret| of(&secret.standing))
+}
+
+/// The part of the image that a cause is about.
+fn caret(
+    image: &Reference,
+    transcript: &Transcript,
+    cause: CauseId,
+    stage: &Stage,
+) -> Option<Caret> {
+    let spans = image.spans();
+    let span = match (cause, stage.stage) {
+        (CauseId::ImageNotFoundTag, _) => spans.tag?,
+        (CauseId::ImageNotFoundDigest, _) => spans.digest?,
+        (CauseId::ImageNotFoundRepo | CauseId::NotFoundOrPrivate, _) => spans.repository,
+        (
+            _,
+            StageName::Dns | StageName::Proxy | StageName::Tcp | StageName::Tls | StageName::Http,
+        ) => spans.registry?,
+        _ => return None,
+    };
+    Some(Caret {
+        start: span.start,
+        end: span.end,
+        label: words::caret(transcript, stage),
+    })
+}
