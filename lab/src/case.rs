@@ -55,6 +55,9 @@ pub struct Case {
     /// What to do after that, before the tool is run.
     #[serde(default)]
     pub steps: Vec<Step>,
+    /// Where the tool is run.
+    #[serde(default)]
+    pub from: Place,
     /// Further arguments of `pulldoctor diagnose`; `$NAMESPACE` as in manifests.
     #[serde(default)]
     pub args: Vec<String>,
@@ -72,7 +75,29 @@ pub enum Origin {
     Fixture,
 }
 
-/// A fault on a node, by name. `node` may be `ws`, the workstation, where that makes sense.
+/// Where the tool is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// The workstation, with the company's resolver and trust.
+    #[default]
+    Ws,
+    /// The one that has neither.
+    Outside,
+}
+
+impl Place {
+    /// The name of its namespace.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ws => "ws",
+            Self::Outside => "outside",
+        }
+    }
+}
+
+/// A fault on a node, by name. `node` may be `ws` or `outside`, the workstations, where that
+/// makes sense.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
@@ -296,6 +321,9 @@ pub struct Expect {
     /// Pods that no incident may name (`api-*` for a prefix).
     #[serde(default)]
     pub absent: Vec<String>,
+    /// Words of which each must stand in a gap.
+    #[serde(default)]
+    pub gaps: Vec<String>,
 }
 
 /// An incident that must be reported.
@@ -315,6 +343,9 @@ pub struct ExpectedIncident {
     /// Causes that must stand as rivals.
     #[serde(default)]
     pub rivals: Vec<String>,
+    /// Causes that must not stand as rivals, since something decided against them.
+    #[serde(default)]
+    pub not_rivals: Vec<String>,
     /// Causes that must stand in `also`.
     #[serde(default)]
     pub also: Vec<String>,
@@ -420,7 +451,7 @@ impl Case {
         }
         for fault in self.all_faults() {
             let node = fault.node();
-            if !matches!(node, "n1" | "n2" | "n3" | "ws") {
+            if !matches!(node, "n1" | "n2" | "n3" | "ws" | "outside") {
                 bail!("there is no node `{node}`");
             }
         }

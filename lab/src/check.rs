@@ -39,6 +39,12 @@ pub fn report(expect: &Expect, exit: i32, report: &Value) -> Vec<String> {
             text(&incident["summary"])
         ));
     }
+    let gaps = report["gaps"].as_array().unwrap_or(&empty);
+    for word in &expect.gaps {
+        if !gaps.iter().any(|gap| text(&gap["what"]).contains(word)) {
+            wrong.push(format!("no gap names `{word}`"));
+        }
+    }
     for pattern in &expect.absent {
         for pod in incidents.iter().flat_map(pods) {
             if name_matches(pattern, &pod) {
@@ -89,6 +95,12 @@ fn differences(expected: &ExpectedIncident, incident: &Value) -> Vec<String> {
             if !found {
                 wrong.push(format!("`{cause}` does not name `{wanted}` in {key}"));
             }
+        }
+    }
+    for decided in &expected.not_rivals {
+        let rivals = incident["rivals"].as_array();
+        if rivals.is_some_and(|list| list.iter().any(|one| one["cause"] == decided.as_str())) {
+            wrong.push(format!("`{cause}` still has the rival `{decided}`"));
         }
     }
     let summary = text(&incident["summary"]);
@@ -201,18 +213,21 @@ mod tests {
                 object: None,
                 ruled_out: vec!["registry-server-error".to_owned()],
                 rivals: Vec::new(),
+                not_rivals: vec!["blocked-by-policy".to_owned()],
                 also: Vec::new(),
                 summary: vec!["429".to_owned()],
                 pods: vec!["api-*".to_owned()],
             }],
             absent: vec!["web".to_owned()],
+            gaps: vec!["hub.example.com".to_owned()],
         }
     }
 
     fn said() -> Value {
         json!({"incidents": [{
             "cause": "rate-limited", "confidence": "likely", "summary": "answers 429",
-            "ruledOut": [{"cause": "registry-server-error"}], "symptoms": [{"pod": "api-1"}]}]})
+            "ruledOut": [{"cause": "registry-server-error"}], "symptoms": [{"pod": "api-1"}]}],
+            "gaps": [{"what": "ask hub.example.com"}]})
     }
 
     #[test]
@@ -233,6 +248,11 @@ mod tests {
         other["incidents"][0]["summary"] = json!("slow");
         let wrong = report(&expected("likely"), 1, &other);
         assert_eq!(wrong.len(), 5, "{wrong:?}");
+        let mut other = said();
+        other["incidents"][0]["rivals"] = json!([{"cause": "blocked-by-policy"}]);
+        other["gaps"] = json!([]);
+        let wrong = report(&expected("likely"), 1, &other);
+        assert_eq!(wrong.len(), 2, "{wrong:?}");
     }
 
     #[test]
@@ -240,7 +260,7 @@ mod tests {
         let wrong = report(
             &expected("likely"),
             1,
-            &json!({"incidents": [{"cause": "unknown"}]}),
+            &json!({"incidents": [{"cause": "unknown"}], "gaps": said()["gaps"]}),
         );
         assert_eq!(wrong.len(), 2, "{wrong:?}");
     }

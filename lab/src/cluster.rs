@@ -64,18 +64,16 @@ impl Cluster {
             paths::bin().join("kubectl").display().to_string(),
             format!("--kubeconfig={kubeconfig}"),
         ]);
-        let mut before = workstation.enter();
-        before.extend(
-            [
-                "env",
-                "-i",
-                "PATH=/usr/bin:/bin",
-                "HOME=/nonexistent",
-                "NO_COLOR=1",
-                "RUST_BACKTRACE=1",
-            ]
-            .map(str::to_owned),
-        );
+        let mut before = [
+            "env",
+            "-i",
+            "PATH=/usr/bin:/bin",
+            "HOME=/nonexistent",
+            "NO_COLOR=1",
+            "RUST_BACKTRACE=1",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         before.push(format!("KUBECONFIG={kubeconfig}"));
         Self {
             socket: control_plane::door(),
@@ -174,10 +172,16 @@ impl Cluster {
         Exec::new(self.kubectl.clone()).args(words)
     }
 
-    /// The tool under test for this cluster, up to the flags that choose the cluster.
-    pub fn tool<S: Into<String>>(&self, words: impl IntoIterator<Item = S>) -> Exec {
+    /// The tool under test for this cluster, up to the flags that choose the cluster, in a
+    /// namespace if one is given.
+    pub fn tool<S: Into<String>>(
+        &self,
+        place: Option<&Namespace>,
+        words: impl IntoIterator<Item = S>,
+    ) -> Exec {
         let (before, after) = &self.tool;
-        Exec::new(before.clone())
+        Exec::new(place.map(Namespace::enter).unwrap_or_default())
+            .args(before.clone())
             .args([tool::binary().display().to_string()])
             .args(words)
             .args(after.clone())

@@ -19,7 +19,7 @@ use crate::labd;
 use crate::net::Namespace;
 use crate::node::{self, Node};
 use crate::paths;
-use crate::registries::REGISTRIES;
+use crate::registries::{REGISTRIES, TOKEN_SERVICES};
 use crate::state::State;
 
 /// Go's resolver looks at `/etc/resolv.conf` at most every 5 s (net/dnsclient_unix.go).
@@ -406,8 +406,10 @@ impl<'a> Injected<'a> {
         if let Some((_, address)) = self.addresses.iter().find(|(name, _)| name == host) {
             return Ok(*address);
         }
-        match REGISTRIES.iter().find(|registry| registry.host == host) {
-            Some(registry) => registry.address.parse().context("an address of the lab"),
+        let registries = REGISTRIES.iter().map(|one| (one.host, one.address));
+        let services = TOKEN_SERVICES.iter().map(|one| (one.host, one.address));
+        match registries.chain(services).find(|(name, _)| *name == host) {
+            Some((_, address)) => address.parse().context("an address of the lab"),
             None => {
                 bail!("`{host}` is neither a registry of the lab nor a virtual host of the case")
             }

@@ -97,6 +97,27 @@ pub fn write_layout(dir: &Path, recipe: &Recipe) -> Result<()> {
     Ok(())
 }
 
+/// The digest of the last layer of the image in a layout folder.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn last_layer(layout: &Path) -> Result<String> {
+    let read = |file: &Path| -> Result<Value> {
+        Ok(serde_json::from_slice(&fs::read(file).with_context(
+            || format!("failed to read {}", file.display()),
+        )?)?)
+    };
+    let index = read(&layout.join("index.json"))?;
+    let manifest = index["manifests"][0]["digest"].as_str().unwrap_or_default();
+    let manifest = manifest.trim_start_matches("sha256:");
+    let manifest = read(&layout.join("blobs/sha256").join(manifest))?;
+    let layers = manifest["layers"].as_array();
+    let last = layers.and_then(|layers| layers.last());
+    last.and_then(|layer| layer["digest"].as_str())
+        .map(str::to_owned)
+        .context("an image without layers")
+}
+
 /// Packs a layout folder as one tar file, as `ctr images import` reads it.
 ///
 /// # Errors

@@ -14,12 +14,20 @@ use crate::faults::read;
 use crate::http_unix;
 use crate::net::{self, Namespace};
 use crate::paths;
-use crate::registries::REGISTRIES;
+use crate::registries::{REGISTRIES, TOKEN_SERVICES};
 use crate::state::State;
 
 /// Its control socket.
 pub fn socket() -> PathBuf {
     paths::data("labd/control.sock")
+}
+
+/// The issuer that its tokens name (testkit's `registry::ISSUER`).
+pub const ISSUER: &str = "testkit";
+
+/// The public key of its tokens, for registries that are to trust them.
+pub fn key_set() -> PathBuf {
+    paths::data("labd/jwks.json")
 }
 
 /// Starts the daemon, tells it the names of the real registries, and adds its authority to the
@@ -43,6 +51,8 @@ pub fn start(state: &mut State, outer: &Namespace) -> Result<()> {
             net::REFUSE,
             "--drop-ip",
             net::DROP,
+            "--outsider",
+            net::OUTSIDE,
             "--busybox",
             "/bin/busybox",
         ]
@@ -60,6 +70,9 @@ pub fn start(state: &mut State, outer: &Namespace) -> Result<()> {
             registry.host,
             &json!({"dns": {"address": registry.address}}),
         )?;
+    }
+    for service in &TOKEN_SERVICES {
+        put_host(service.host, &service.spec())?;
     }
     let own = fs::read_to_string(paths::data("pki/company.crt"))?;
     let its = fs::read_to_string(dir.join("ca.pem")).context("labd wrote no authority")?;

@@ -5,6 +5,7 @@
 )]
 
 pub mod binaries;
+pub mod canary;
 pub mod case;
 pub mod cgroup;
 pub mod check;

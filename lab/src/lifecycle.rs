@@ -62,6 +62,7 @@ pub fn up(no_build: bool) -> Result<()> {
     labd::start(&mut state, &outer)?;
     registries::start(&mut state, &outer, &company)?;
     let workstation = create_workstation(&mut state, &outer)?;
+    create_outside(&mut state, &outer)?;
     step(start, "namespaces, DNS and registries are there");
 
     control_plane::start(&mut state, &outer)?;
@@ -101,6 +102,20 @@ fn create_workstation(state: &mut State, outer: &Namespace) -> Result<Namespace>
         ..Furnishing::default()
     };
     net::create_inner(state, outer, "ws", net::WORKSTATION, &furnishing)
+}
+
+/// A workstation on which the company's names do not exist and its authority is not trusted.
+fn create_outside(state: &mut State, outer: &Namespace) -> Result<()> {
+    // Another authority, not an empty store: Go reads an empty one as a broken one.
+    let trust = paths::data("pki/ca.crt");
+    let furnishing = Furnishing {
+        resolv_conf: &format!("nameserver {}\noptions timeout:2 attempts:2\n", net::LABD),
+        hosts: "127.0.0.1 localhost laptop\n",
+        trust: Some(&trust),
+        ..Furnishing::default()
+    };
+    net::create_inner(state, outer, "outside", net::OUTSIDE, &furnishing)?;
+    Ok(())
 }
 
 fn wait_for_cluster() -> Result<()> {

@@ -6,7 +6,7 @@ use std::fmt;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::case::{Case, Step};
+use crate::case::{Case, Place, Step};
 
 /// Something that only the lab has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +15,8 @@ pub enum Need {
     VirtualHosts,
     /// Faults on nodes or on the workstation.
     Faults,
+    /// A workstation outside of the company.
+    Outside,
     /// Nodes by name.
     Nodes,
     /// Images of the lab's registries, or under names that only its DNS knows or denies.
@@ -28,6 +30,7 @@ impl fmt::Display for Need {
         f.write_str(match self {
             Self::VirtualHosts => "need registries that misbehave on demand",
             Self::Faults => "need faults on nodes",
+            Self::Outside => "need a workstation that the company's network does not know",
             Self::Nodes => "need the lab's nodes",
             Self::Registries => "need the lab's registries",
             Self::OtherObjects => "need objects outside of their own namespace",
@@ -63,6 +66,9 @@ pub fn of(case: &Case) -> Result<Vec<Need>> {
     }
     if case.all_faults().next().is_some() {
         needs.push(Need::Faults);
+    }
+    if case.from == Place::Outside {
+        needs.push(Need::Outside);
     }
     if !case.nodes.is_empty() {
         needs.push(Need::Nodes);
@@ -159,6 +165,7 @@ mod tests {
             ("", &volume, Need::Registries),
             ("", &node, Need::Nodes),
             ("nodes: [n1]", &fine, Need::Nodes),
+            ("from: outside", &fine, Need::Outside),
             ("", &policy, Need::OtherObjects),
             ("", &other, Need::OtherObjects),
             ("hosts: {a.example.com: {}}", &fine, Need::VirtualHosts),

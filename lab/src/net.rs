@@ -27,6 +27,8 @@ pub const DROP: &str = "10.78.0.251";
 pub const OWN_ADDRESSES: &str = "10.78.16.0/20";
 /// The operator's workstation.
 pub const WORKSTATION: &str = "10.77.0.9";
+/// A workstation that has neither the company's resolver nor its trust.
+pub const OUTSIDE: &str = "10.77.0.8";
 /// Service addresses of the cluster; nothing routes there, but certificates name the first.
 pub const SERVICES: &str = "10.96.0.0/12";
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::canary;
 use crate::case::{Case, Fault, Step};
 use crate::check;
 use crate::cluster::{Cluster, random_word};
@@ -91,7 +92,11 @@ fn try_one(ground: &Ground, case: &Case, options: &Options) -> Result<Vec<String
         if options.without_tool {
             return Ok(Vec::new());
         }
-        let output = tool::diagnose(cluster, &namespace, &case.args)?;
+        let place = match &ground.lab {
+            Some(lab) => Some(lab.namespace(case.from.name())?),
+            None => None,
+        };
+        let output = tool::diagnose(cluster, place.as_ref(), &namespace, &case.args)?;
         let wrong = judge(case, &output, cluster, options);
         said = Some(output);
         wrong
@@ -171,6 +176,16 @@ fn judge(case: &Case, said: &Said, cluster: &Cluster, options: &Options) -> Resu
         )]);
     }
     let mut wrong = check::report(&case.expect, said.exit, &said.report);
+    let recorded = said.evidence.to_string();
+    for (what, text) in [
+        ("standard output", &said.stdout),
+        ("standard error", &said.stderr),
+        ("the recording", &recorded),
+    ] {
+        if !canary::leaks(text).is_empty() {
+            wrong.push(format!("a password is in {what}"));
+        }
+    }
     if said.evidence.is_null() {
         wrong.push("the tool recorded no evidence".to_owned());
         return Ok(wrong);
@@ -224,7 +239,7 @@ fn forget_images(ground: &Ground, case: &Case) -> Result<()> {
         return Ok(());
     };
     for name in case.used_nodes() {
-        if name == "ws" {
+        if matches!(name.as_str(), "ws" | "outside") {
             continue;
         }
         let namespace = lab.namespace(&name)?;

@@ -1,16 +1,18 @@
-//! The real registries: Debian's distribution 2.8 and the built 3.1, plain and TLS, open and
-//! with htpasswd, each on an address of its own so that standard ports can be used by all.
+//! The real registries: Debian's distribution 2.8 and the built 3.1, plain and TLS, open, with
+//! htpasswd and with tokens, each on an address of its own so that standard ports can be used by
+//! all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cgroup;
 use crate::exec;
 use crate::images::{self, Recipe};
+use crate::labd;
 use crate::net::Namespace;
 use crate::paths;
 use crate::pki::Authority;
@@ -34,19 +36,75 @@ pub struct Registry {
     pub three: bool,
     /// TLS with a certificate of the company authority.
     pub tls: bool,
-    /// A login is needed, for reading too.
-    pub login: bool,
+    /// Who may read.
+    pub login: Login,
+}
+
+/// Who may read from a registry, and how it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// Everybody.
+    None,
+    /// [`USER`], by HTTP Basic.
+    Htpasswd,
+    /// Whoever brings a token of this host, one of [`TOKEN_SERVICES`].
+    Token(&'static str),
+}
+
+/// A token service that real registries trust. The fault daemon plays it, with real signatures.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenService {
+    /// Host name in the lab's DNS.
+    pub host: &'static str,
+    /// Its address, one of the fault daemon's, so that the way to it alone can be cut.
+    pub address: &'static str,
+    /// The registry that it issues tokens for.
+    pub registry: &'static str,
+}
+
+/// All of them: one beside its registry under the company's domain, one on a domain of its own,
+/// as single sign-on services are.
+pub const TOKEN_SERVICES: [TokenService; 2] = [
+    TokenService {
+        host: "auth.acme.lab",
+        address: "10.78.31.254",
+        registry: "hub.acme.lab",
+    },
+    TokenService {
+        host: "sso.lab",
+        address: "10.78.31.253",
+        registry: "images.lab",
+    },
+];
+
+impl TokenService {
+    /// Its virtual host: [`USER`] may read everything, `web-bot` one repository, `old-bot` is an
+    /// account that has expired, and the tools are for everybody.
+    pub fn spec(&self) -> Value {
+        json!({
+            "dns": {"address": self.address},
+            "auth": {
+                "kind": "bearer", "realm": format!("https://{}/token", self.host), "service": self.registry,
+                "users": [
+                    {"name": USER, "password": PASSWORD},
+                    {"name": "web-bot", "password": "lab-only-web-password", "pull": ["shop/web"]},
+                    {"name": "old-bot", "password": "lab-only-old-password", "expired": true},
+                ],
+                "anonymous_pull": ["tools/**"],
+            },
+        })
+    }
 }
 
 /// All of them.
-pub const REGISTRIES: [Registry; 4] = [
+pub const REGISTRIES: [Registry; 6] = [
     Registry {
         host: "registry.lab",
         address: "10.78.0.11",
         port: 443,
         three: true,
         tls: true,
-        login: false,
+        login: Login::None,
     },
     Registry {
         host: "plain.lab",
@@ -54,7 +112,7 @@ pub const REGISTRIES: [Registry; 4] = [
         port: 5000,
         three: false,
         tls: false,
-        login: false,
+        login: Login::None,
     },
     Registry {
         host: "private.lab",
@@ -62,7 +120,7 @@ pub const REGISTRIES: [Registry; 4] = [
         port: 443,
         three: false,
         tls: true,
-        login: true,
+        login: Login::Htpasswd,
     },
     Registry {
         host: "private3.lab",
@@ -70,16 +128,58 @@ pub const REGISTRIES: [Registry; 4] = [
         port: 443,
         three: true,
         tls: true,
-        login: true,
+        login: Login::Htpasswd,
+    },
+    Registry {
+        host: "hub.acme.lab",
+        address: "10.78.0.15",
+        port: 443,
+        three: true,
+        tls: true,
+        login: Login::Token("auth.acme.lab"),
+    },
+    Registry {
+        host: "images.lab",
+        address: "10.78.0.16",
+        port: 443,
+        three: true,
+        tls: true,
+        login: Login::Token("sso.lab"),
     },
 ];
 
+/// The registry whose storage those with tokens serve: nobody may push through a token service
+/// that grants reading only.
+const SHARED: &str = "registry.lab";
+
 /// Repositories and tags that every real registry holds.
-pub const CONTENT: [(&str, &[&str]); 3] = [
+pub const CONTENT: [(&str, &[&str]); 4] = [
     ("shop/api", &["v1.4.0", "v1.4.1"]),
     ("shop/web", &["v2.0.0", "latest"]),
+    // For pods whose pull succeeds: what a node once pulled it does not ask for again.
+    ("shop/worker", &["v0.9.0"]),
     ("tools/busybox", &["1.36"]),
 ];
+
+/// Images of `archive/reports` in [`SHARED`], with a layer that its disk has lost.
+const ROTTEN: [(&str, Rot); 3] = [
+    ("v5.1.0", Rot::Flipped),
+    ("v5.2.0", Rot::Halved),
+    ("v5.3.0", Rot::Gone),
+];
+/// The smallest layer of [`ROTTEN`].
+const ROTTEN_LAYER: usize = 96 * 1024;
+
+/// What a disk did to a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rot {
+    /// One byte is another.
+    Flipped,
+    /// The second half is missing.
+    Halved,
+    /// The file is not there.
+    Gone,
+}
 
 impl Registry {
     /// `host` or `host:port` as image references name it.
@@ -91,13 +191,22 @@ impl Registry {
         }
     }
 
+    fn storage(&self) -> PathBuf {
+        let owner = match self.login {
+            Login::Token(_) => SHARED,
+            Login::None | Login::Htpasswd => self.host,
+        };
+        paths::data("registries").join(owner).join("storage")
+    }
+
     fn start(&self, state: &mut State, outer: &Namespace, company: &Authority) -> Result<()> {
         let dir = paths::data("registries").join(self.host);
-        fs::create_dir_all(dir.join("storage"))?;
+        fs::create_dir_all(&dir)?;
+        fs::create_dir_all(self.storage())?;
         let mut config = json!({
             "version": "0.1",
             "log": {"level": "warn", "accesslog": {"disabled": true}},
-            "storage": {"filesystem": {"rootdirectory": dir.join("storage")}, "delete": {"enabled": true}},
+            "storage": {"filesystem": {"rootdirectory": self.storage()}, "delete": {"enabled": true}},
             "http": {"addr": format!("{}:{}", self.address, self.port)},
         });
         if self.tls {
@@ -107,12 +216,21 @@ impl Registry {
                 "certificate": pki.join(format!("{}.crt", self.host)), "key": pki.join(format!("{}.key", self.host)),
             });
         }
-        if self.login {
-            let file = dir.join("htpasswd");
-            // The lowest bcrypt cost: the registry checks it at every request.
-            let line = exec::run(["htpasswd", "-nbB", "-C", "4", USER, PASSWORD])?;
-            fs::write(&file, line)?;
-            config["auth"] = json!({"htpasswd": {"realm": "Registry Realm", "path": file}});
+        match self.login {
+            Login::None => {}
+            Login::Htpasswd => {
+                let file = dir.join("htpasswd");
+                // The lowest bcrypt cost: the registry checks it at every request.
+                let line = exec::run(["htpasswd", "-nbB", "-C", "4", USER, PASSWORD])?;
+                fs::write(&file, line)?;
+                config["auth"] = json!({"htpasswd": {"realm": "Registry Realm", "path": file}});
+            }
+            Login::Token(host) => {
+                config["auth"] = json!({"token": {
+                    "realm": format!("https://{host}/token"), "service": self.host,
+                    "issuer": labd::ISSUER, "jwks": labd::key_set(),
+                }});
+            }
         }
         let file = dir.join("config.yml");
         fs::write(&file, serde_json::to_vec_pretty(&config)?)?;
@@ -158,9 +276,16 @@ pub fn fill(workstation: &Namespace) -> Result<()> {
             images::write_layout(&layout(repository, tag), &recipe)?;
         }
     }
+    for (number, (tag, _)) in ROTTEN.iter().enumerate() {
+        // Sizes of their own, so that none shares its layer with another one.
+        let recipe = Recipe::sleeping(&format!("archive/reports:{tag}"));
+        let recipe = recipe.with_noise(ROTTEN_LAYER + number);
+        images::write_layout(&layout("archive/reports", tag), &recipe)?;
+    }
     std::thread::scope(|scope| {
         let pushes: Vec<_> = REGISTRIES
             .iter()
+            .filter(|registry| !matches!(registry.login, Login::Token(_)))
             .map(|registry| scope.spawn(|| fill_one(workstation, registry)))
             .collect();
         for push in pushes {
@@ -178,7 +303,10 @@ fn layout(repository: &str, tag: &str) -> PathBuf {
 }
 
 fn fill_one(workstation: &Namespace, registry: &Registry) -> Result<()> {
-    for (repository, tags) in CONTENT {
+    let rotten: Vec<&str> = ROTTEN.iter().map(|(tag, _)| *tag).collect();
+    let shared = registry.host == SHARED;
+    let extra = shared.then_some(("archive/reports", rotten.as_slice()));
+    for (repository, tags) in CONTENT.into_iter().chain(extra) {
         for tag in tags {
             let source = format!("oci:{}:{tag}", layout(repository, tag).display());
             let target = format!("docker://{}/{repository}:{tag}", registry.name());
@@ -186,7 +314,7 @@ fn fill_one(workstation: &Namespace, registry: &Registry) -> Result<()> {
             if !registry.tls {
                 push = push.args(["--dest-tls-verify=false"]);
             }
-            if registry.login {
+            if registry.login == Login::Htpasswd {
                 push = push.args([format!("--dest-creds={USER}:{PASSWORD}")]);
             }
             let push = push.args([source.as_str(), target.as_str()]);
@@ -202,5 +330,31 @@ fn fill_one(workstation: &Namespace, registry: &Registry) -> Result<()> {
             result.with_context(|| format!("failed to push to {target}"))?;
         }
     }
+    if shared {
+        for (tag, rot) in ROTTEN {
+            spoil(registry, tag, rot)
+                .with_context(|| format!("failed to spoil archive/reports:{tag}"))?;
+        }
+    }
     Ok(())
+}
+
+/// Does to the last layer of an image what a bad disk does, behind the registry's back.
+fn spoil(registry: &Registry, tag: &str, rot: Rot) -> Result<()> {
+    let digest = images::last_layer(&layout("archive/reports", tag))?;
+    let hex = digest.trim_start_matches("sha256:");
+    let file = registry
+        .storage()
+        .join("docker/registry/v2/blobs/sha256")
+        .join(hex.get(..2).unwrap_or_default())
+        .join(hex)
+        .join("data");
+    let mut bytes = fs::read(&file)?;
+    let middle = bytes.len() / 2;
+    match rot {
+        Rot::Flipped => bytes[middle] ^= 0xff,
+        Rot::Halved => bytes.truncate(middle),
+        Rot::Gone => return Ok(fs::remove_file(&file)?),
+    }
+    Ok(fs::write(&file, bytes)?)
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::exec::Exec;
+use crate::net::Namespace;
 use crate::paths;
 
 /// What a run of the tool left.
@@ -61,18 +62,24 @@ pub fn build(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Runs `pulldoctor diagnose -n NAMESPACE -o json --record FILE ARGS…` on a cluster.
+/// Runs `pulldoctor diagnose -n NAMESPACE -o json --record FILE ARGS…` on a cluster, in a
+/// namespace of the lab if one is given.
 ///
 /// # Errors
 /// When the binary is not there or does not end within 90 s.
-pub fn diagnose(cluster: &Cluster, namespace: &str, args: &[String]) -> Result<Said> {
+pub fn diagnose(
+    cluster: &Cluster,
+    place: Option<&Namespace>,
+    namespace: &str,
+    args: &[String],
+) -> Result<Said> {
     let binary = binary();
     if !binary.exists() {
         bail!("no {} (`cargo build -p pulldoctor-cli`)", binary.display());
     }
     let record = cluster.record_file(namespace)?;
     let finished = cluster
-        .tool(["diagnose", "-n", namespace, "-o", "json"])
+        .tool(place, ["diagnose", "-n", namespace, "-o", "json"])
         .args(["--record".to_owned(), record.display().to_string()])
         .args(args.iter().map(|arg| arg.replace("$NAMESPACE", namespace)))
         .timeout(Duration::from_secs(90))

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use pulldoctor_lab::{
+    canary,
     case::{Case, Origin},
     check,
 };
@@ -82,9 +83,13 @@ fn every_recording_is_judged_as_its_case_says() {
 #[test]
 fn no_recording_holds_a_secret() {
     for case in cases() {
-        let Ok(text) = fs::read_to_string(case.dir.join("evidence.json")) else {
-            continue;
-        };
+        let text = fs::read_to_string(case.dir.join("evidence.json")).expect("a recording");
+        let evidence: Evidence = serde_json::from_str(&text).expect("evidence");
+        let report = serde_json::to_string(&pulldoctor_diagnose::report(&evidence));
+        for (what, text) in [("evidence", &text), ("report", &report.expect("a report"))] {
+            let leaks = canary::leaks(text);
+            assert!(leaks.is_empty(), "{}: {leaks:?} in its {what}", case.name);
+        }
         for word in [
             "\"auth\"",
             "\"password\"",

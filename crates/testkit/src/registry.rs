@@ -22,3 +22,4 @@ pub use fake::{FakeRegistry, StartError};
 pub use host::{Described, HostError, VirtualHost, describe, fill};
 pub use log::{Authorization, LogEntry};
 pub use serve::serve_listener;
+pub use token::{ISSUER, key_set};

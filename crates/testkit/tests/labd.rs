@@ -103,6 +103,7 @@ fn options(folder: &Path) -> Options {
         dns_port: 0,
         refuse_ip: Some(Ipv4Addr::new(127, 0, 0, 2)),
         drop_ip: None,
+        outsider: Vec::new(),
         busybox: None,
     }
 }

@@ -3,7 +3,7 @@
 //! # Start
 //! ```text
 //! labd --listen-ip 10.77.0.1 --state DIR [--busybox /bin/busybox]
-//!      [--refuse-ip 10.77.0.2] [--drop-ip 10.77.0.3] [--dns-port 53]
+//!      [--refuse-ip 10.77.0.2] [--drop-ip 10.77.0.3] [--dns-port 53] [--outsider 10.77.0.8]
 //! ```
 //! It runs in the lab's network namespace until SIGTERM or SIGINT. It serves DNS on
 //! `listen-ip:53` (UDP and TCP; names that are not declared do not exist) and opens a TCP port of
@@ -14,7 +14,10 @@
 //!
 //! `--refuse-ip` is an address of the namespace on which nothing listens; `--drop-ip` one whose
 //! packets the lab drops. They are what a host with `listen: refuse` or `listen: drop` resolves
-//! to.
+//! to. For an `--outsider` no declared name exists.
+//!
+//! The tokens of Bearer hosts are real ones: a registry that is told `jwks.json` of `DIR` as its
+//! key set and `testkit` as its issuer takes those that a host with its service name issues.
 //!
 //! # Control
 //! HTTP/1 with JSON over the Unix socket `DIR/control.sock`. Errors are

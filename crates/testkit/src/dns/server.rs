@@ -1,6 +1,6 @@
 //! The server over UDP and TCP, and the zone that it reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -48,12 +48,22 @@ impl Record {
 #[derive(Debug, Clone, Default)]
 pub struct Zone {
     names: Arc<RwLock<BTreeMap<String, Record>>>,
+    outsiders: Arc<BTreeSet<IpAddr>>,
 }
 
 impl Zone {
     /// A zone without names.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A zone without names, in which none will ever exist for these clients: they are outside of
+    /// the company whose zone this is.
+    pub fn without(outsiders: impl IntoIterator<Item = IpAddr>) -> Self {
+        Self {
+            names: Arc::default(),
+            outsiders: Arc::new(outsiders.into_iter().collect()),
+        }
     }
 
     /// Adds or replaces a name.
@@ -70,6 +80,9 @@ impl Zone {
 
     /// The answer for a name and a client; nothing where the server stays silent.
     pub fn reply(&self, name: &str, client: IpAddr) -> Option<Reply> {
+        if self.outsiders.contains(&client) {
+            return Some(Reply::NoSuchName);
+        }
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
         let Some(record) = names.get(name) else {
             return Some(Reply::NoSuchName);
@@ -253,6 +266,18 @@ mod tests {
         let at = server.address();
         assert_eq!(ask("127.0.0.1:0", at, "good.lab").await.unwrap()[3] & 15, 0);
         assert_eq!(ask("127.0.0.2:0", at, "good.lab").await.unwrap()[3] & 15, 2);
+    }
+
+    #[tokio::test]
+    async fn no_name_exists_for_an_outsider() {
+        let zone = Zone::without(["127.0.0.2".parse().unwrap()]);
+        zone.set("good.lab", Record::address(Ipv4Addr::new(10, 0, 0, 9)));
+        let server = DnsServer::start("127.0.0.1:0".parse().unwrap(), zone)
+            .await
+            .unwrap();
+        let at = server.address();
+        assert_eq!(ask("127.0.0.1:0", at, "good.lab").await.unwrap()[3] & 15, 0);
+        assert_eq!(ask("127.0.0.2:0", at, "good.lab").await.unwrap()[3] & 15, 3);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::dns::{DnsServer, Record, Zone};
 use crate::image::{Base, Content};
-use crate::registry::{Directory, HostError, VirtualHost, fill, serve_listener};
+use crate::registry::{Directory, HostError, VirtualHost, fill, key_set, serve_listener};
 use crate::spec::{DnsAddress, HostSpec, Listen, TlsMode};
 use crate::tls::{Authority, TlsError};
 
@@ -138,6 +138,9 @@ impl Daemon {
         write(&options.state.join("ca.pem"), &authority.pem())?;
         write(&options.state.join("client.pem"), client.chain_pem())?;
         write(&options.state.join("client.key"), &client.key_pem())?;
+        if let Some(keys) = key_set() {
+            write(&options.state.join("jwks.json"), &keys.to_string())?;
+        }
         let base = match &options.busybox {
             None => Base::empty(),
             Some(path) => Base {
@@ -149,7 +152,7 @@ impl Daemon {
                     .into(),
             },
         };
-        let zone = Zone::new();
+        let zone = Zone::without(options.outsider.iter().copied());
         let address = SocketAddr::from((options.listen_ip, options.dns_port));
         let dns = DnsServer::start(address, zone.clone())
             .await

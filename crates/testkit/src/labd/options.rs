@@ -1,6 +1,6 @@
 //! The daemon's command line.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -13,7 +13,7 @@ pub struct Options {
     #[arg(long, value_name = "IP")]
     pub listen_ip: Ipv4Addr,
 
-    /// Folder for `ca.pem`, `client.pem`, `client.key` and `control.sock`
+    /// Folder for `ca.pem`, `client.pem`, `client.key`, `jwks.json` and `control.sock`
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
 
@@ -28,6 +28,10 @@ pub struct Options {
     /// Address whose packets the lab drops, for hosts with `listen: drop`
     #[arg(long, value_name = "IP")]
     pub drop_ip: Option<Ipv4Addr>,
+
+    /// Clients outside of the company, for whom no declared name exists
+    #[arg(long, value_name = "IP")]
+    pub outsider: Vec<IpAddr>,
 
     /// Static busybox for the images; without it they pull and cannot run
     #[arg(long, value_name = "FILE")]

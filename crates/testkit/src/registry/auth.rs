@@ -226,13 +226,16 @@ pub(super) fn token(
     }
     let now = token::now();
     let token = token::issue(&Claims {
-        iss: "testkit".to_owned(),
+        iss: token::ISSUER.to_owned(),
         sub: user.map_or_else(String::new, |user| user.name.clone()),
         aud: service.to_owned(),
         iat: now,
         exp: now + token_seconds,
         access,
     });
+    let Some(token) = token else {
+        return Answer::error(ErrorCode::Unknown);
+    };
     // A client that honours `expires_in` would not send a dead token; this one is to be sent.
     let stated = if *token_seconds == 0 {
         300
