@@ -381,6 +381,16 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Whether a question was answered, or is known to have no answer.
+    pub(crate) fn is_settled(&self, question: &Question) -> bool {
+        self.index.is_settled(question)
+    }
+
+    /// The question, unless it was answered: what is still worth asking.
+    pub(crate) fn unanswered(&self, question: Question) -> Option<Question> {
+        (!self.index.answers.contains_key(&question)).then_some(question)
+    }
+
     /// Asks what the registry looks like from the node.
     pub fn node_view_question(&self) -> Option<Question> {
         Some(Question::NodeView {

@@ -1,7 +1,7 @@
 //! Builders for the tests of the causes: a symptom in some evidence, judged.
 
 use pulldoctor_model::{
-    Answer, Answered, CauseId, Condition, ContainerKind, Evidence, Finding, Gap, GapReason,
+    Answer, Answered, CauseId, Condition, ContainerKind, Event, Evidence, Finding, Gap, GapReason,
     NodeFacts, PullPolicy, Question, SecretFacts, Symptom, Timestamp, Vantage,
 };
 
@@ -9,9 +9,7 @@ use crate::case::{Case, Index};
 
 #[expect(
     clippy::redundant_closure_for_method_calls,
-    clippy::result_large_err,
-    clippy::unnecessary_wraps,
-    reason = "methods of a case are for one lifetime only; `keyring::facts` takes results"
+    reason = "methods of a case are for one lifetime only"
 )]
 mod keyring;
 #[expect(
@@ -137,6 +135,16 @@ impl Fixture {
         };
         self.symptom(|symptom| symptom.pull_secrets.push(name.to_owned()))
             .answer(question, Answer::Secret(facts))
+    }
+
+    /// Adds the pod's events.
+    pub(crate) fn events(self, events: Vec<Event>) -> Self {
+        let question = Question::PodEvents {
+            namespace: "shop".to_owned(),
+            pod: "api-1".to_owned(),
+            uid: "uid-1".to_owned(),
+        };
+        self.answer(question, Answer::Events(events))
     }
 
     /// Forbids a question.

@@ -3,8 +3,8 @@
 use pulldoctor_model::{CauseId, Confidence, Question};
 
 use super::support::credentials::{
-    host_name, led, login_object, login_questions, only_usable, with_login, with_replace_secret,
-    with_rivals, word,
+    Keys, host_name, keys, led, login_name, login_object, login_questions, with_forensics,
+    with_login, with_open, with_replace_secret, with_rivals, word,
 };
 use crate::{
     case::Case,
@@ -23,8 +23,11 @@ cause! {
     /// ## How we know
     ///
     /// `failed to fetch oauth token: … 401 Unauthorized` is said only where a login was sent;
-    /// `incorrect username or password` and its kin are the registry's own words. Once a login
-    /// matches, the kubelet makes no anonymous try, so this fails public images too.
+    /// `incorrect username or password` and its kin are the registry's own words. It is *proven*
+    /// where the registry, asked with the same login of the pod's own secret, refuses that login
+    /// itself: not only for this repository. The secret, the key and the username are shown, the
+    /// password never. Once a login matches, the kubelet makes no anonymous try, so this fails
+    /// public images too.
     ///
     /// ## What to do
     ///
@@ -35,6 +38,8 @@ cause! {
     /// ## What it is not
     ///
     /// - A registry that names a missing right knows who asks: `auth-forbidden`.
+    /// - A password with a line end, quotes or a placeholder in it is `secret-malformed`; a token
+    ///   whose time is over is `auth-expired-credentials`.
     /// - Azure's registry answers 401 also where the identity lacks the right to pull.
     ///
     /// ## Sources
@@ -58,40 +63,41 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     } else {
         "probably refuses"
     };
-    let summary = match only_usable(case) {
-        Some(one) => format!("{host} {verb} the login of pull secret `{}`", one.name),
+    let summary = match login_name(case) {
+        Some(login) => format!("{host} {verb} {login}"),
         None => format!("{host} {verb} the login that the node sent"),
     };
-    let mut finding = with_rivals(
-        case.finding(
-            CauseId::AuthBadCredentials,
-            lead.confidence,
-            login_object(case),
-            summary,
-        ),
-        case,
-        &lead,
-    )
-    .open(Some(case.registry_question()));
-    if only_usable(case).is_none() && !case.pasted && case.symptom.pull_secrets.is_empty() {
+    let finding = case.finding(
+        CauseId::AuthBadCredentials,
+        lead.confidence,
+        login_object(case),
+        summary,
+    );
+    let mut finding = with_rivals(finding, case, &lead);
+    finding = with_open(finding, case, case.registry_question());
+    if keys(case) == Keys::None {
         finding = finding.note(
             "login",
-            "the pod names no secret, so it is one of the node: config.json, a credential provider or the runtime",
+            "no secret of the pod has one for this image, so it is one of the node: config.json, a credential provider or the runtime",
         );
     }
+    finding = with_forensics(finding, case);
     finding = with_login(finding, case, word);
     Some(with_replace_secret(finding, case, "write the login again").into())
 }
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence, ObjectKind};
+    use pulldoctor_model::{CauseId, Confidence, ObjectKind, Question, registry::Identity};
 
     use crate::{
         causes::support::credentials::samples::{
-            ANONYMOUS, IMAGE, WRONG_LOGIN, about, account, missing_secret,
+            ANONYMOUS, HOST, IMAGE, NO_BASIC, WRONG_LOGIN, about, account, missing_secret,
         },
-        fixture::{pull_secret, stuck},
+        fixture::{
+            Fixture, challenged, docker_secret, granted, held_back, login_secret, no_token, node,
+            pull_secret, refused, stuck,
+        },
     };
 
     #[test]
@@ -157,5 +163,186 @@ mod tests {
             .find(|(word, _)| word == "attempts")
             .unwrap();
         assert!(told.contains("with a login: 401") && told.contains("without a login: 401"));
+    }
+
+    fn with_login(text: &str) -> Fixture {
+        account(stuck(IMAGE, "ErrImagePull", text), &[])
+            .node(node())
+            .keyring(&[login_secret("regcred", &[HOST])])
+    }
+
+    #[test]
+    fn the_registry_refuses_the_same_login() {
+        let text = "failed to resolve image: unexpected status from HEAD request to https://registry.example.com/v2/shop/api/manifests/1: 401 Unauthorized";
+        for text in [WRONG_LOGIN, text] {
+            let finding = with_login(text)
+                .registry(challenged(
+                    IMAGE,
+                    &[("regcred", HOST, no_token(Identity::Rejected))],
+                    refused(Identity::Unknown, 401),
+                ))
+                .judge();
+            assert_eq!(finding.cause, CauseId::AuthBadCredentials);
+            assert_eq!(finding.confidence, Confidence::Proven);
+            assert_eq!(finding.object.name, "regcred");
+            assert!(finding.rivals.is_empty() && finding.next.is_empty());
+            assert!(
+                finding.summary.contains("user `ci-bot`"),
+                "{}",
+                finding.summary
+            );
+            let excluded = |cause| finding.ruled_out.iter().any(|out| out.cause == cause);
+            assert!(excluded(CauseId::AuthForbidden));
+            assert!(excluded(CauseId::SecretWrongHost));
+            assert!(excluded(CauseId::PublicImageWrongCredential));
+            let all = format!("{finding:?}");
+            assert!(!all.contains("canary-pass"));
+        }
+    }
+
+    #[test]
+    fn a_login_that_opens_the_image_is_never_accused() {
+        let finding = with_login(WRONG_LOGIN)
+            .registry(challenged(
+                IMAGE,
+                &[("regcred", HOST, granted(200))],
+                refused(Identity::Unknown, 401),
+            ))
+            .judge();
+        assert_eq!(finding.cause, CauseId::Unknown);
+        assert!(
+            finding
+                .ruled_out
+                .iter()
+                .any(|out| out.cause == CauseId::AuthBadCredentials)
+        );
+    }
+
+    #[test]
+    fn a_login_that_is_good_and_opens_nothing_lacks_a_right() {
+        let finding = with_login(WRONG_LOGIN)
+            .registry(challenged(
+                IMAGE,
+                &[("regcred", HOST, refused(Identity::Accepted, 403))],
+                refused(Identity::Unknown, 401),
+            ))
+            .judge();
+        assert_eq!(finding.cause, CauseId::AuthForbidden);
+    }
+
+    #[test]
+    fn a_bad_one_beside_a_good_one_is_no_cause() {
+        let secrets = [
+            login_secret("bad", &[HOST]),
+            login_secret("good", &["registry.example.com/shop"]),
+        ];
+        let finding = account(stuck(IMAGE, "ErrImagePull", WRONG_LOGIN), &[])
+            .keyring(&secrets)
+            .registry(challenged(
+                IMAGE,
+                &[
+                    ("good", "registry.example.com/shop", granted(200)),
+                    ("bad", HOST, no_token(Identity::Rejected)),
+                ],
+                refused(Identity::Unknown, 401),
+            ))
+            .judge();
+        assert_eq!(finding.cause, CauseId::Unknown);
+    }
+
+    #[test]
+    fn of_two_that_are_refused_the_first_is_named() {
+        let key = "registry.example.com/shop";
+        let secrets = [login_secret("one", &[HOST]), login_secret("two", &[key])];
+        let finding = account(stuck(IMAGE, "ErrImagePull", WRONG_LOGIN), &[])
+            .keyring(&secrets)
+            .registry(challenged(
+                IMAGE,
+                &[
+                    ("two", key, no_token(Identity::Rejected)),
+                    ("one", HOST, no_token(Identity::Rejected)),
+                ],
+                refused(Identity::Unknown, 401),
+            ))
+            .judge();
+        assert_eq!(finding.cause, CauseId::AuthBadCredentials);
+        assert_eq!(finding.object.name, "two");
+    }
+
+    #[test]
+    fn what_was_held_back_decides_nothing() {
+        let finding = with_login(WRONG_LOGIN)
+            .registry(challenged(
+                IMAGE,
+                &[("regcred", HOST, held_back())],
+                refused(Identity::Unknown, 401),
+            ))
+            .judge();
+        assert_eq!(finding.cause, CauseId::AuthBadCredentials);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let command = finding.next[0].command.as_deref().unwrap();
+        assert!(
+            command.ends_with("--allow-realm auth.other.net"),
+            "{command}"
+        );
+    }
+
+    #[test]
+    fn a_login_of_the_nodes_own_is_no_secrets() {
+        let finding = account(stuck(IMAGE, "ErrImagePull", WRONG_LOGIN), &[])
+            .keyring(&[login_secret("regcred", &["ghcr.io"])])
+            .judge();
+        assert_eq!(finding.cause, CauseId::AuthBadCredentials);
+        assert_eq!(finding.object.kind, ObjectKind::Image);
+        assert!(
+            finding
+                .notes
+                .iter()
+                .any(|(_, text)| text.contains("one of the node"))
+        );
+    }
+
+    #[test]
+    fn the_registry_is_asked_once_the_keyring_and_the_node_are_known() {
+        let is_registry = |question: &Question| matches!(question, Question::Registry { .. });
+        let is_keyring = |question: &Question| matches!(question, Question::Keyring { .. });
+        let fixture = account(stuck(IMAGE, "ErrImagePull", WRONG_LOGIN), &[])
+            .secret("regcred", pull_secret());
+        let asked = fixture.questions();
+        assert!(asked.iter().any(is_keyring) && !asked.iter().any(is_registry));
+        let known = account(stuck(IMAGE, "ErrImagePull", WRONG_LOGIN), &[])
+            .keyring(&[login_secret("regcred", &[HOST])]);
+        let asked = known.questions();
+        assert!(asked.contains(&Question::Node {
+            name: "n1".to_owned()
+        }));
+        assert!(!asked.iter().any(is_registry));
+        assert!(with_login(WRONG_LOGIN).questions().iter().any(is_registry));
+        // Nothing matches and nothing was sent: the node has asked the registry itself.
+        let nothing = account(stuck(IMAGE, "ErrImagePull", NO_BASIC), &[])
+            .node(node())
+            .keyring(&[login_secret("regcred", &["ghcr.io"])]);
+        assert!(!nothing.questions().iter().any(is_registry));
+    }
+
+    #[test]
+    fn what_is_odd_about_the_login_is_told() {
+        let config = r#"{"auths":{"registry.example.com":{"username":"ci-bot","password":"canary-pass","auth":"Y2ktYm90OmNhbmFyeS1vbGQ="}}}"#;
+        let finding = account(stuck(IMAGE, "ErrImagePull", WRONG_LOGIN), &[])
+            .keyring(&[docker_secret("regcred", config)])
+            .registry(challenged(
+                IMAGE,
+                &[("regcred", HOST, no_token(Identity::Rejected))],
+                refused(Identity::Unknown, 401),
+            ))
+            .judge();
+        assert_eq!(finding.cause, CauseId::AuthBadCredentials);
+        assert!(
+            finding
+                .notes
+                .iter()
+                .any(|(_, text)| text.contains("another password"))
+        );
+        assert!(!format!("{finding:?}").contains("canary"));
     }
 }

@@ -3,7 +3,8 @@
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question};
 
 use super::support::credentials::{
-    host_name, is_ecr, led, login_object, login_questions, with_login, with_rivals, word,
+    host_name, is_ecr, led, login_name, login_object, login_questions, with_forensics, with_login,
+    with_open, with_rivals, word,
 };
 use crate::{
     case::Case,
@@ -23,8 +24,9 @@ cause! {
     /// The registry names a right that is missing (`Permission
     /// "artifactregistry.repositories.downloadArtifacts" denied`, `is not authorized to perform:
     /// ecr:BatchGetImage`), or answers 403 to a login, or grants a token without the scope that
-    /// was asked for (`insufficient_scope`). The last two have rivals until the registry is asked
-    /// with the pod's own login.
+    /// was asked for (`insufficient_scope`). It is *proven* where the registry, asked with the pod's
+    /// own login, accepts that login and still refuses this repository. Until it is asked the last
+    /// two have rivals; where a registry answers alike for what does not exist, that one stays.
     ///
     /// ## What to do
     ///
@@ -63,26 +65,24 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     } else {
         "this repository".to_owned()
     };
+    let login = login_name(case).unwrap_or_else(|| "the login".to_owned());
     let summary = match (&facts.permission, lead.confidence) {
         (Some(permission), _) => {
-            format!("the login lacks the right `{permission}`, so {host} does not serve {what}")
+            format!("{login} lacks the right `{permission}`, so {host} does not serve {what}")
         }
         (None, Confidence::Possible) => {
-            format!("the login probably lacks the right to pull {what} from {host}")
+            format!("{login} probably lacks the right to pull {what} from {host}")
         }
-        (None, _) => format!("the login lacks the right to pull {what} from {host}"),
+        (None, _) => format!("{login} lacks the right to pull {what} from {host}"),
     };
-    let mut finding = with_rivals(
-        case.finding(
-            CauseId::AuthForbidden,
-            lead.confidence,
-            login_object(case),
-            summary,
-        ),
-        case,
-        &lead,
-    )
-    .open(Some(case.registry_question()));
+    let finding = case.finding(
+        CauseId::AuthForbidden,
+        lead.confidence,
+        login_object(case),
+        summary,
+    );
+    let mut finding = with_rivals(finding, case, &lead);
+    finding = with_forensics(with_open(finding, case, case.registry_question()), case);
     if let Some(resource) = &facts.resource {
         finding = finding.note("resource", resource.clone());
     }
@@ -111,11 +111,13 @@ fn with_remedy(finding: Finding, case: &Case<'_>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{CauseId, Confidence, registry::Identity};
 
     use crate::{
-        causes::support::credentials::samples::{FORBIDDEN, IMAGE, SCOPE, about, account},
-        fixture::{pull_secret, stuck},
+        causes::support::credentials::samples::{
+            FORBIDDEN, HOST, IMAGE, NO_BASIC, SCOPE, about, account,
+        },
+        fixture::{challenged, login_secret, pull_secret, refused, stuck},
     };
 
     #[test]
@@ -167,5 +169,49 @@ mod tests {
     fn without_any_secret_it_is_the_login_that_lacks() {
         let finding = account(stuck(IMAGE, "ErrImagePull", SCOPE), &[]).judge();
         assert_eq!(finding.cause, CauseId::AuthMissingCredentials);
+    }
+
+    #[test]
+    fn a_login_that_the_registry_knows_and_does_not_let_read() {
+        let transcript = challenged(
+            IMAGE,
+            &[("regcred", HOST, refused(Identity::Accepted, 401))],
+            refused(Identity::Unknown, 401),
+        );
+        for text in [SCOPE, FORBIDDEN] {
+            let finding = account(stuck(IMAGE, "ErrImagePull", text), &[])
+                .keyring(&[login_secret("regcred", &[HOST])])
+                .registry(transcript.clone())
+                .judge();
+            assert_eq!(finding.cause, CauseId::AuthForbidden);
+            assert_eq!(finding.confidence, Confidence::Proven);
+            assert!(finding.rivals.is_empty(), "{:?}", finding.rivals);
+            assert!(finding.summary.contains("`ci-bot`"), "{}", finding.summary);
+        }
+        // A text that is told to nobody is not that login's.
+        let finding = account(stuck(IMAGE, "ErrImagePull", NO_BASIC), &[])
+            .keyring(&[login_secret("regcred", &[HOST])])
+            .registry(transcript)
+            .judge();
+        assert_eq!(finding.confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn where_the_registry_hides_a_good_login_leaves_both_open() {
+        let text = about(SCOPE, "docker.io");
+        let key = "https://index.docker.io/v1/";
+        let finding = account(stuck("shop/api:1", "ErrImagePull", &text), &[])
+            .keyring(&[login_secret("regcred", &[key])])
+            .registry(challenged(
+                "shop/api:1",
+                &[("regcred", key, refused(Identity::Accepted, 401))],
+                refused(Identity::Unknown, 401),
+            ))
+            .judge();
+        assert_eq!(finding.cause, CauseId::NotFoundOrPrivate);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        let rivals: Vec<_> = finding.rivals.iter().map(|rival| rival.cause).collect();
+        assert_eq!(rivals, [CauseId::ImageNotFoundRepo, CauseId::AuthForbidden]);
+        assert!(finding.summary.contains("`ci-bot`"), "{}", finding.summary);
     }
 }

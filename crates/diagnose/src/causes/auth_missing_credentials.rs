@@ -3,8 +3,8 @@
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question};
 
 use super::support::credentials::{
-    Keys, Word, create_secret_command, host_name, keys, led, login_questions, with_login,
-    with_registry_caret, with_rivals, word,
+    Keys, Word, create_secret_command, host_name, keys, led, login_questions, with_forensics,
+    with_login, with_open, with_registry_caret, with_rivals, word,
 };
 use crate::{
     case::Case,
@@ -23,9 +23,11 @@ cause! {
     /// ## How we know
     ///
     /// The text says that nothing was sent: `failed to fetch anonymous token … 401`, `no basic
-    /// auth credentials`, `authentication required`. It is proven where the API shows that the
-    /// pod and its service account name no secret, and the registry does not answer alike for
-    /// missing and private repositories. Where it does, `not-found-or-private` comes first.
+    /// auth credentials`, `authentication required`; or the pod's secrets, looked up as the
+    /// kubelet does it, have no login for this image, and the registry refuses whoever comes
+    /// without one. It is proven where the pod names no secret that matches, and the registry does
+    /// not answer alike for missing and private repositories. Where it does,
+    /// `not-found-or-private` comes first.
     ///
     /// ## What to do
     ///
@@ -56,8 +58,11 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let lead = led(case, CauseId::AuthMissingCredentials)?;
     let word = word(case)?;
     let host = host_name(case);
-    let sure = word == Word::NothingSent || lead.confidence == Confidence::Likely;
+    let sure = word == Word::NothingSent || lead.confidence >= Confidence::Likely;
     let summary = match (keys(case), sure) {
+        (Keys::Usable, true) => {
+            format!("{host} wants a login, and the node sent none at its last try")
+        }
         (Keys::None, true) => format!("{host} wants a login, and the pod has none for it"),
         (Keys::None, false) => {
             format!("{host} refuses, and the pod has no login for it")
@@ -65,18 +70,20 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         (_, true) => format!("{host} wants a login, and the node sent none"),
         (_, false) => format!("{host} refuses, and perhaps no login was sent"),
     };
-    let mut finding = with_rivals(
-        case.finding(
-            CauseId::AuthMissingCredentials,
-            lead.confidence,
-            case.image_object(),
-            summary,
-        ),
-        case,
-        &lead,
+    let finding = case.finding(
+        CauseId::AuthMissingCredentials,
+        lead.confidence,
+        case.image_object(),
+        summary,
     );
-    if lead.confidence != Confidence::Proven {
-        finding = finding.open(Some(case.keyring_question()));
+    let mut finding = with_rivals(finding, case, &lead);
+    finding = with_open(finding, case, case.keyring_question());
+    if keys(case) == Keys::Usable {
+        finding = with_open(finding, case, case.registry_question());
+        finding = with_forensics(finding, case).note(
+            "since",
+            "the pod's secret has a login for this image now: it may have been written after that try, or have reached the node after it",
+        );
     }
     finding = with_login(finding, case, word);
     finding = with_registry_caret(finding, case, "wants a login");
@@ -115,13 +122,13 @@ fn with_remedies(finding: Finding, case: &Case<'_>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence, Question};
+    use pulldoctor_model::{CauseId, Confidence, Question, registry::Identity};
 
     use crate::{
         causes::support::credentials::samples::{
-            ANONYMOUS, FORBIDDEN, IMAGE, NO_BASIC, SCOPE, about, account,
+            ANONYMOUS, FORBIDDEN, HOST, IMAGE, NO_BASIC, SCOPE, about, account,
         },
-        fixture::{node, stuck},
+        fixture::{challenged, granted, login_secret, node, refused, stuck},
     };
 
     #[test]
@@ -204,5 +211,49 @@ mod tests {
         let verdict = crate::read_text(NO_BASIC);
         assert_eq!(verdict.cause, CauseId::AuthMissingCredentials);
         assert_eq!(verdict.confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn the_registry_refuses_whoever_has_no_login() {
+        let refuses = challenged(IMAGE, &[], refused(Identity::Unknown, 401));
+        let fixture = account(stuck(IMAGE, "ErrImagePull", SCOPE), &[]).node(node());
+        assert!(
+            fixture
+                .questions()
+                .iter()
+                .any(|question| matches!(question, Question::Registry { .. }))
+        );
+        let finding = fixture.clone().registry(refuses).judge();
+        assert_eq!(finding.cause, CauseId::AuthMissingCredentials);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(finding.rivals.is_empty() && finding.next.is_empty());
+        // Anybody may read it, asked from here.
+        let opens = challenged(IMAGE, &[], granted(200));
+        assert_eq!(fixture.registry(opens).judge().cause, CauseId::Unknown);
+    }
+
+    #[test]
+    fn a_registry_that_hides_is_not_decided_by_an_answer_to_nobody() {
+        let text = about(SCOPE, "docker.io");
+        let finding = account(stuck("shop/api:1", "ErrImagePull", &text), &[])
+            .registry(challenged(
+                "shop/api:1",
+                &[],
+                refused(Identity::Unknown, 401),
+            ))
+            .judge();
+        assert_eq!(finding.cause, CauseId::NotFoundOrPrivate);
+        assert_eq!(finding.confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn a_secret_that_would_match_now_is_told() {
+        let finding = account(stuck(IMAGE, "ErrImagePull", NO_BASIC), &[])
+            .keyring(&[login_secret("regcred", &[HOST])])
+            .judge();
+        assert_eq!(finding.cause, CauseId::AuthMissingCredentials);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.rivals[0].cause, CauseId::AuthBadCredentials);
+        assert!(finding.notes.iter().any(|(word, _)| word == "since"));
     }
 }

@@ -3,10 +3,13 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, PullPolicy, Question};
 
-use super::support::credentials::{login_questions, node_has_image, with_login, word};
+use super::{
+    node_view::lists_image,
+    support::credentials::{is_blank, login_questions, lookup, with_login, word},
+};
 use crate::{
     case::Case,
-    cause::{Raised, cause},
+    cause::{Raised, Role, cause},
     finding::FindingExt,
 };
 
@@ -22,8 +25,8 @@ cause! {
     /// ## How we know
     ///
     /// The kubelet is 1.35 or newer, the node lists the image, the policy is not `Always`, and
-    /// the registry refuses. With policy `Never` the kubelet asks no registry: it says that the
-    /// image is not present, although the node lists it.
+    /// the registry refuses a pod that has no login for it. With policy `Never` the kubelet asks no
+    /// registry: it says that the image is not present, although the node lists it.
     ///
     /// ## What to do
     ///
@@ -62,17 +65,6 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let never = is_never(case);
     let refused = word(case).filter(|word| word.may_lack_login());
-    if *case.fault() == Fault::NotEntitled && case.pasted {
-        return Some(
-            case.finding(
-                CauseId::ImageNotEntitled,
-                Confidence::Likely,
-                case.image_object(),
-                "the image is on the node, but the pod may not use it",
-            )
-            .into(),
-        );
-    }
     if !never && refused.is_none() {
         return None;
     }
@@ -85,7 +77,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let verifies = facts
         .kubelet_minor()
         .is_some_and(|minor| minor >= VERIFIES_FROM);
-    if !verifies || !node_has_image(facts, image) {
+    if !verifies || !lists_image(facts, image) {
         return None;
     }
     let on_node = case.symptom.node.as_deref().unwrap_or("the node");
@@ -110,16 +102,21 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if let Some(word) = refused {
         finding = with_login(finding, case, word);
     }
-    Some(
-        finding
-            .remedy(
-                "name-secret",
-                Applicability::Consent,
-                "name a pull secret in the pod's template that opens this image",
-                None,
-            )
-            .into(),
-    )
+    finding = finding.remedy(
+        "name-secret",
+        Applicability::Consent,
+        "name a pull secret in the pod's template that opens this image",
+        None,
+    );
+    // Where the pod has a login for the image, what is wrong with that login comes first.
+    let has_login =
+        lookup(case).is_some_and(|keyring| keyring.matching.iter().any(|one| !is_blank(one)));
+    let role = if has_login {
+        Role::Contributes
+    } else {
+        Role::Cause
+    };
+    Some(Raised { finding, role })
 }
 
 #[cfg(test)]
@@ -127,8 +124,10 @@ mod tests {
     use pulldoctor_model::{CauseId, Confidence, NodeFacts, NodeImage, PullPolicy};
 
     use crate::{
-        causes::support::credentials::samples::{IMAGE, NO_BASIC, account, missing_secret},
-        fixture::{Fixture, node, stuck},
+        causes::support::credentials::samples::{
+            HOST, IMAGE, NO_BASIC, WRONG_LOGIN, account, missing_secret,
+        },
+        fixture::{Fixture, login_secret, node, stuck},
     };
 
     fn holding(kubelet: &str) -> NodeFacts {
@@ -184,5 +183,37 @@ mod tests {
         assert_eq!(finding.cause, CauseId::ImageNotEntitled);
         assert_eq!(finding.confidence, Confidence::Likely);
         assert_eq!(fixture.node(node()).cause(), CauseId::NeverPullAbsent);
+    }
+
+    #[test]
+    fn a_tag_beside_a_digest_is_not_on_the_node_by_its_tag() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let both = format!("{IMAGE}@{digest}");
+        let on_node = |name: String| {
+            account(stuck(&both, "ErrImagePull", NO_BASIC), &[])
+                .node(NodeFacts {
+                    images: vec![NodeImage {
+                        names: vec![name],
+                        size: 1_000,
+                    }],
+                    ..holding("v1.37.2")
+                })
+                .cause()
+        };
+        let by_digest = format!("{HOST}/shop/api@{digest}");
+        assert_eq!(on_node(by_digest), CauseId::ImageNotEntitled);
+        assert_eq!(on_node(IMAGE.to_owned()), CauseId::AuthMissingCredentials);
+    }
+
+    #[test]
+    fn a_login_that_is_refused_is_mended_first() {
+        let scope = "failed to resolve image: unexpected status from HEAD request to https://registry.example.com/v2/shop/api/manifests/1: 401 Unauthorized";
+        for text in [WRONG_LOGIN, scope] {
+            let finding = account(stuck(IMAGE, "ErrImagePull", text), &[])
+                .node(holding("v1.37.2"))
+                .keyring(&[login_secret("regcred", &[HOST])])
+                .judge();
+            assert_eq!(finding.cause, CauseId::AuthBadCredentials);
+        }
     }
 }

@@ -4,8 +4,8 @@ use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::support::credentials::{
-    Keys, Lead, create_secret_command, is_public, keys, led, login_questions, with_login,
-    with_rivals, word,
+    Keys, Lead, Said, create_secret_command, is_public, keys, led, login_name, login_questions,
+    said, with_login, with_open, with_rivals, word,
 };
 use crate::{
     case::Case,
@@ -26,6 +26,9 @@ cause! {
     /// `pull access denied, repository does not exist or may require authorization`,
     /// `insufficient_scope`, or a refused anonymous token, from a registry that is known to hide
     /// private repositories (Docker Hub, GHCR, Quay, GitLab, Artifact Registry, ACR, ECR, Harbor).
+    /// The registry is asked with the pod's own logins. One that opens the repository decides
+    /// between the two; one that is good and opens nothing leaves both, and so does an answer to
+    /// nobody.
     ///
     /// ## What to do
     ///
@@ -54,6 +57,10 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
     // The oldest Docker and the kubelets of its time say so of all three.
+    // A login that opens it, or that is told that nothing is there, has decided which of the two.
+    if matches!(said(case), Said::Opens { .. }) {
+        return None;
+    }
     let lead = if *case.fault() == Fault::ImageMissing {
         Lead {
             cause: CauseId::NotFoundOrPrivate,
@@ -68,11 +75,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     } else {
         format!("`{}`", case.repository())
     };
-    let but = match keys(case) {
-        Keys::None => "is private and the pod has no login for it",
-        Keys::Pasted | Keys::Usable | Keys::Unreadable => {
-            "is private and the pod's credentials do not open it"
-        }
+    let but = match (keys(case), login_name(case)) {
+        (Keys::None, _) => "is private and the pod has no login for it".to_owned(),
+        (Keys::Usable, Some(login)) => format!("is private and {login} does not open it"),
+        _ => "is private and the pod's credentials do not open it".to_owned(),
     };
     let finding = case.finding(
         CauseId::NotFoundOrPrivate,
@@ -80,7 +86,11 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         case.image_object(),
         format!("{what} does not exist, or {but}"),
     );
-    let mut finding = with_rivals(finding, case, &lead).open(Some(case.registry_question()));
+    let mut finding = with_rivals(finding, case, &lead);
+    if keys(case) == Keys::Unreadable {
+        finding = with_open(finding, case, case.keyring_question());
+    }
+    finding = with_open(finding, case, case.registry_question());
     if let Some(image) = &case.image {
         finding = finding.caret(image.spans().repository, "missing, or not for this pod");
         if !image.has_explicit_domain() && case.registry() == "docker.io" {
@@ -121,13 +131,13 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence, Question};
+    use pulldoctor_model::{CauseId, Confidence, Question, registry::Identity};
 
     use crate::{
         causes::support::credentials::samples::{
             ANONYMOUS, FORBIDDEN, IMAGE, SCOPE, about, account, missing_secret,
         },
-        fixture::{pull_secret, stuck},
+        fixture::{challenged, granted, login_secret, pull_secret, refused, stuck},
     };
 
     fn hub() -> String {
@@ -203,5 +213,27 @@ mod tests {
     fn a_registry_that_tells_them_apart_is_not_suspected() {
         let finding = account(stuck(IMAGE, "ErrImagePull", FORBIDDEN), &[]).judge();
         assert_eq!(finding.cause, CauseId::AuthMissingCredentials);
+    }
+
+    #[test]
+    fn a_login_that_opens_the_repository_decides() {
+        let key = "https://index.docker.io/v1/";
+        for status in [200, 404] {
+            let finding = account(stuck("shop/api:1", "ErrImagePull", &hub()), &[])
+                .keyring(&[login_secret("regcred", &[key])])
+                .registry(challenged(
+                    "shop/api:1",
+                    &[("regcred", key, granted(status))],
+                    refused(Identity::Unknown, 401),
+                ))
+                .judge();
+            assert_ne!(finding.cause, CauseId::NotFoundOrPrivate);
+            assert!(
+                finding
+                    .rivals
+                    .iter()
+                    .all(|rival| rival.cause != CauseId::NotFoundOrPrivate)
+            );
+        }
     }
 }

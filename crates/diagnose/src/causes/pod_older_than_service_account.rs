@@ -5,7 +5,9 @@ use pulldoctor_model::{
 };
 
 use super::support::{
-    credentials::{Named, State, list, login_questions, look, mirror, with_login, word},
+    credentials::{
+        Named, Said, State, list, login_questions, look, mirror, said, with_login, word,
+    },
     in_namespace, quote,
 };
 use crate::{
@@ -70,7 +72,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     let service_account = case.symptom.service_account.as_deref().unwrap_or("default");
     let names = list(secrets.iter().map(|one| one.name));
-    let contradicted = was_there_before(case, facts);
+    // The registry serves it to anybody, asked from here: then a secret is not what it lacks.
+    let is_open = matches!(said(case), Said::Opens { .. });
+    let contradicted = was_there_before(case, facts) || is_open;
     let confidence = if contradicted {
         Confidence::Possible
     } else if mirror(case).is_some() {
@@ -89,8 +93,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if confidence == Confidence::Possible {
         finding = finding.rival(
             CauseId::AuthMissingCredentials,
-            "the service account had its secrets before the pod was made, as far as its record tells",
-            case.keyring_question().to_string(),
+            if is_open {
+                "asked from here, the registry wants no login for this image"
+            } else {
+                "the service account had its secrets before the pod was made, as far as its record tells"
+            },
+            case.registry_question().to_string(),
         );
     }
     finding = with_login(finding, case, word);

@@ -3,8 +3,8 @@
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::support::credentials::{
-    Keys, Word, is_public, keys, login_object, login_questions, only_usable, with_login,
-    with_replace_secret, word,
+    Keys, Said, Word, accused_credential, is_public, keys, led, login_object, login_questions,
+    only_usable, said, with_forensics, with_login, with_replace_secret, word,
 };
 use crate::{
     case::Case,
@@ -25,7 +25,9 @@ cause! {
     ///
     /// The text says that a login was sent and refused, and the image is public beyond doubt:
     /// one of Docker's official images, or one of a registry without private repositories
-    /// (`registry.k8s.io`, `mcr.microsoft.com`, `public.ecr.aws`).
+    /// (`registry.k8s.io`, `mcr.microsoft.com`, `public.ecr.aws`). For any other image it is
+    /// *proven* where the registry refuses each of the pod's logins and serves the image to those
+    /// who come without one.
     ///
     /// ## What to do
     ///
@@ -49,14 +51,10 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let word = word(case)?;
-    if !is_public(case) {
-        return None;
-    }
-    let confidence = match word {
-        Word::SentWrong | Word::SentRefused | Word::Expired => Confidence::Likely,
-        // public.ecr.aws answers a stale login with 403.
-        Word::Status403 if keys(case) == Keys::Usable => Confidence::Possible,
-        _ => return None,
+    let confidence = match (led(case, CauseId::PublicImageWrongCredential), word) {
+        (Some(lead), _) => lead.confidence,
+        (None, _) if !is_public(case) || matches!(said(case), Said::Opens { .. }) => return None,
+        (None, word) => by_name(case, word)?,
     };
     let host = case.registry();
     let whose = match only_usable(case) {
@@ -79,27 +77,45 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             case.registry_question().to_string(),
         );
     }
-    finding = with_login(finding, case, word);
+    finding = with_login(with_forensics(finding, case), case, word);
     finding = with_replace_secret(finding, case, "write the login again");
     Some(
         finding
             .remedy(
                 "remove-entry",
                 Applicability::Advice,
-                format!("or take the entry for `{host}` out of the secret: the image needs none"),
+                match accused_credential(case) {
+                    Some(credential) => format!(
+                        "or take the entry `{}` out of secret `{}`: the image needs none",
+                        credential.key, credential.secret
+                    ),
+                    None => format!(
+                        "or take the entry for `{host}` out of the secret: the image needs none"
+                    ),
+                },
                 None,
             )
             .into(),
     )
 }
 
+/// An image that is public by its name, and what the text says of the login.
+fn by_name(case: &Case<'_>, word: Word) -> Option<Confidence> {
+    match word {
+        Word::SentWrong | Word::SentRefused | Word::Expired => Some(Confidence::Likely),
+        // public.ecr.aws answers a stale login with 403.
+        Word::Status403 if keys(case) == Keys::Usable => Some(Confidence::Possible),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{CauseId, Confidence, registry::Identity};
 
     use crate::{
-        causes::support::credentials::samples::account,
-        fixture::{pull_secret, stuck},
+        causes::support::credentials::samples::{HOST, IMAGE, WRONG_LOGIN, account},
+        fixture::{challenged, granted, login_secret, no_token, pull_secret, refused, stuck},
     };
 
     fn hub(repository: &str) -> String {
@@ -125,5 +141,28 @@ mod tests {
             .secret("regcred", pull_secret())
             .judge();
         assert_eq!(finding.cause, CauseId::AuthBadCredentials);
+    }
+
+    #[test]
+    fn served_to_nobody_and_refused_to_the_login() {
+        let fixture = account(stuck(IMAGE, "ErrImagePull", WRONG_LOGIN), &[])
+            .keyring(&[login_secret("regcred", &[HOST])]);
+        let with = |anonymous| {
+            let login = [("regcred", HOST, no_token(Identity::Rejected))];
+            fixture
+                .clone()
+                .registry(challenged(IMAGE, &login, anonymous))
+                .judge()
+        };
+        let public = with(granted(200));
+        assert_eq!(public.cause, CauseId::PublicImageWrongCredential);
+        assert_eq!(public.confidence, Confidence::Proven);
+        assert_eq!(public.object.name, "regcred");
+        assert!(public.rivals.is_empty());
+        let private = with(refused(Identity::Unknown, 401));
+        assert_eq!(private.cause, CauseId::AuthBadCredentials);
+        // Nobody is told that it is there: that is not public.
+        let missing = with(granted(404));
+        assert_eq!(missing.cause, CauseId::AuthBadCredentials);
     }
 }

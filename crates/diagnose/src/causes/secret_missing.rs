@@ -12,7 +12,7 @@ use super::support::{
 };
 use crate::{
     case::Case,
-    cause::{Raised, Role, cause},
+    cause::{Raised, cause},
     finding::FindingExt,
 };
 
@@ -27,7 +27,8 @@ cause! {
     /// ## How we know
     ///
     /// The API answers 404 for the secret, and the registry's answer is a refusal. It is proven
-    /// where the pod names no other secret that could have matched. Kubelets from 1.28 on also
+    /// where the pod names no other secret that matches the image: beside one that does, a missing
+    /// one is no fault. Kubelets from 1.28 on also
     /// say it themselves: `Unable to retrieve some image pull secrets (…)`, at every sync, also
     /// where the image needs no login: a missing secret is no fault while the pull works.
     ///
@@ -72,7 +73,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         one.state == State::Missing
             || (one.state == State::Unknown && said.iter().any(|name| name == one.name))
     };
-    let defect = defect(case, gone)?;
+    let defect = defect(case, word, gone)?;
     let first = defect.first;
     let mut finding = case.finding(
         CauseId::SecretMissing,
@@ -89,14 +90,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         );
     }
     finding = with_more(with_remedies(finding, case, &first), &defect);
-    // Where a login was sent and refused, another credential is at fault, and this one is missing
-    // on top of it.
-    let role = if word.may_lack_login() {
-        Role::Cause
-    } else {
-        Role::Contributes
-    };
-    Some(Raised { finding, role })
+    Some(Raised {
+        finding,
+        role: defect.role,
+    })
 }
 
 /// The kubelet's own text names the secret.
@@ -243,9 +240,9 @@ mod tests {
 
     use crate::{
         causes::support::credentials::samples::{
-            ANONYMOUS, IMAGE, NO_BASIC, SCOPE, WRONG_LOGIN, account, missing_secret,
+            ANONYMOUS, HOST, IMAGE, NO_BASIC, SCOPE, WRONG_LOGIN, account, missing_secret,
         },
-        fixture::{at, pull_secret, stuck},
+        fixture::{absent_secret, at, login_secret, pull_secret, stuck},
     };
 
     #[test]
@@ -361,5 +358,26 @@ mod tests {
         );
         assert_eq!(verdict.cause, CauseId::SecretMissing);
         assert_eq!(verdict.confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn the_content_of_the_others_decides_whether_it_matters() {
+        let with = |key: &str, text: &str| {
+            account(stuck(IMAGE, "ErrImagePull", text), &[])
+                .keyring(&[absent_secret("gone"), login_secret("other", &[key])])
+                .judge()
+        };
+        let alone = with("ghcr.io", NO_BASIC);
+        assert_eq!(alone.cause, CauseId::SecretMissing);
+        assert_eq!(alone.confidence, Confidence::Proven);
+        assert!(alone.rivals.is_empty(), "{:?}", alone.rivals);
+        let beside = with(HOST, SCOPE);
+        assert_eq!(beside.cause, CauseId::AuthForbidden);
+        assert!(
+            beside
+                .also
+                .iter()
+                .any(|also| also.cause == CauseId::SecretMissing)
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `secret-wrong-type`.
 
-use pulldoctor_model::{Applicability, CauseId, Finding, Object, Question};
+use pulldoctor_model::{Applicability, CauseId, Finding, Object, Question, SecretStanding};
 
 use super::support::{
     credentials::{
@@ -11,7 +11,7 @@ use super::support::{
 };
 use crate::{
     case::Case,
-    cause::{Raised, Role, cause},
+    cause::{Raised, cause},
     finding::FindingExt,
 };
 
@@ -55,27 +55,37 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let word = word(case)?;
-    let defect = defect(case, |one| one.state == State::Ignored)?;
+    let defect = defect(case, word, |one| one.state == State::Ignored)?;
     let first = defect.first;
     let finding = case.finding(
         CauseId::SecretWrongType,
         defect.confidence,
         Object::secret(case.symptom.namespace.clone(), first.name),
-        format!(
-            "pull secret `{}` is of type `{}`, which the kubelet ignores",
-            first.name,
-            kind_of(&first)
-        ),
+        summary(&first),
     );
     let finding = with_other_secrets(finding, case, &defect);
     let finding = with_login(finding, case, word);
     let finding = with_more(with_remedy(finding, case, &first), &defect);
-    let role = if word.may_lack_login() {
-        Role::Cause
-    } else {
-        Role::Contributes
-    };
-    Some(Raised { finding, role })
+    Some(Raised {
+        finding,
+        role: defect.role,
+    })
+}
+
+fn summary(one: &Named<'_>) -> String {
+    if let Some(SecretStanding::MissingKey { wanted, .. }) =
+        one.verdict.map(|verdict| &verdict.standing)
+    {
+        return format!(
+            "pull secret `{}` has nothing under `{wanted}`, so the kubelet ignores it",
+            one.name
+        );
+    }
+    format!(
+        "pull secret `{}` is of type `{}`, which the kubelet ignores",
+        one.name,
+        kind_of(one)
+    )
 }
 
 fn kind_of<'a>(one: &Named<'a>) -> &'a str {
@@ -96,6 +106,32 @@ fn with_remedy(finding: Finding, case: &Case<'_>, one: &Named<'_>) -> Finding {
     );
     let name = quote(one.name);
     let namespace = in_namespace(case);
+    // The content was read, and is a login under another key.
+    if let Some(SecretStanding::WrongType {
+        holds: Some(holds),
+        key: Some(key),
+        ..
+    }) = one.verdict.map(|verdict| &verdict.standing)
+        && !key.contains('…')
+    {
+        let wanted = if holds == "kubernetes.io/dockercfg" {
+            ".dockercfg"
+        } else {
+            ".dockerconfigjson"
+        };
+        return finding.remedy(
+            "retype-secret",
+            Applicability::Consent,
+            format!("delete it and create it again as `{holds}`, with the same content"),
+            Some(format!(
+                "kubectl get secret {name} {namespace} -o json | jq --arg key {} {} | kubectl replace --force -f -",
+                quote(key),
+                quote(&format!(
+                    ".type = \"{holds}\" | .data = {{\"{wanted}\": .data[$key]}}"
+                ))
+            )),
+        );
+    }
     // Where the content already has the right key only the type is wrong, and nothing is lost.
     if keys.iter().any(|key| key == ".dockerconfigjson") {
         return finding.remedy(
@@ -125,9 +161,9 @@ mod tests {
 
     use crate::{
         causes::support::credentials::samples::{
-            ANONYMOUS, IMAGE, NO_BASIC, account, missing_secret,
+            ANONYMOUS, HOST, IMAGE, NO_BASIC, account, missing_secret,
         },
-        fixture::{pull_secret, stuck},
+        fixture::{login_secret, pull_secret, stuck},
     };
 
     fn opaque(key: &str) -> SecretFacts {
@@ -177,5 +213,21 @@ mod tests {
             .judge();
         assert_eq!(finding.cause, CauseId::SecretMissing);
         assert_eq!(finding.also[0].cause, CauseId::SecretWrongType);
+    }
+
+    #[test]
+    fn a_login_under_another_key_is_kept() {
+        let secret = login_secret("regcred", &[HOST]).change(|secret| {
+            secret.kind = "Opaque".to_owned();
+            let data = secret.data.remove(".dockerconfigjson").unwrap();
+            secret.data.insert("config.json".to_owned(), data);
+        });
+        let finding = account(stuck(IMAGE, "ErrImagePull", NO_BASIC), &[])
+            .keyring(&[secret])
+            .judge();
+        assert_eq!(finding.cause, CauseId::SecretWrongType);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        let command = finding.remedies[0].command.as_deref().unwrap();
+        assert!(command.contains("--arg key config.json"), "{command}");
     }
 }

@@ -4,7 +4,7 @@ use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::support::credentials::{
-    Host, host_of, login_questions, mirror, refusing_host, with_login, word,
+    Host, Said, host_of, login_questions, mirror, refusing_host, said, with_login, word,
 };
 use crate::{
     case::Case,
@@ -60,7 +60,8 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if !told && !of_static_pod {
         return None;
     }
-    let hides = refused.is_some() && host_of(case) == Host::Hides;
+    let is_open = matches!(said(case), Said::Opens { .. });
+    let hides = refused.is_some() && (host_of(case) == Host::Hides || is_open);
     let confidence = if told && !case.symptom.static_pod {
         Confidence::Likely
     } else if hides {
@@ -108,11 +109,11 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{CauseId, Confidence, registry::Identity};
 
     use crate::{
-        causes::support::credentials::samples::{IMAGE, NO_BASIC, account},
-        fixture::stuck,
+        causes::support::credentials::samples::{IMAGE, NO_BASIC, SCOPE, account},
+        fixture::{challenged, granted, refused, stuck},
     };
 
     #[test]
@@ -148,5 +149,20 @@ mod tests {
             .symptom(|symptom| symptom.static_pod = true)
             .judge();
         assert_eq!(finding.cause, CauseId::RegistryUnreachableDns);
+    }
+
+    #[test]
+    fn the_registrys_own_answer_to_nobody() {
+        let with = |anonymous| {
+            stuck(IMAGE, "ErrImagePull", SCOPE)
+                .symptom(|symptom| symptom.static_pod = true)
+                .registry(challenged(IMAGE, &[], anonymous))
+                .judge()
+        };
+        let refused = with(refused(Identity::Unknown, 401));
+        assert_eq!(refused.cause, CauseId::StaticPodSecret);
+        assert_eq!(refused.confidence, Confidence::Proven);
+        let open = with(granted(200));
+        assert_eq!(open.confidence, Confidence::Possible);
     }
 }

@@ -3,7 +3,7 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{CauseId, Confidence, Finding, Question};
 
-use super::support::in_namespace;
+use super::support::{credentials::changed, in_namespace};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -24,6 +24,11 @@ cause! {
     /// No text of the container carries a cause. Kubelets up to 1.31 write only `Back-off pulling
     /// image "…"` into the status; the reason then stands in the events, which are kept for one
     /// hour and are rate-limited, so on a pod that has failed for longer it is often gone.
+    ///
+    /// Or the evidence contradicts itself: the registry refused the node, and serves the image to
+    /// the pod's own login when it is asked now. Then something has changed since the node's last
+    /// try (a secret that was written later is named), or the node goes another way: a login of
+    /// its own, a mirror.
     ///
     /// ## What to do
     ///
@@ -58,7 +63,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 /// The finding where no cause is raised.
 pub(crate) fn finding(case: &Case<'_>) -> Finding {
-    let summary = if case.pasted {
+    let changed = changed(case);
+    let summary = if let Some(changed) = &changed {
+        changed.summary(case)
+    } else if case.pasted {
         match case.fault() {
             Fault::NotAPullProblem => "the text is about something else than a pull".to_owned(),
             Fault::BackOffOnly => "the text says that a pull failed, but not why".to_owned(),
@@ -82,6 +90,9 @@ pub(crate) fn finding(case: &Case<'_>) -> Finding {
             Some("kubectl get pod POD -o jsonpath='{.status.containerStatuses[*].state.waiting.message}'".to_owned()),
         );
     }
+    if let Some(changed) = &changed {
+        return with_next_try(changed.with_details(finding, case), case);
+    }
     let events = case.events();
     if let Some(answered) = events.answered() {
         let gone = events.seen().is_some_and(<[_]>::is_empty);
@@ -99,6 +110,10 @@ pub(crate) fn finding(case: &Case<'_>) -> Finding {
     if is_free_text(&case.symptom.reason) {
         finding = finding.note("reason", case.symptom.reason.clone());
     }
+    with_next_try(finding, case)
+}
+
+fn with_next_try(finding: Finding, case: &Case<'_>) -> Finding {
     finding.next(
         "what does the next try say?",
         Some(format!(
@@ -107,4 +122,57 @@ pub(crate) fn finding(case: &Case<'_>) -> Finding {
             super::support::quote(&case.symptom.pod)
         )),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Event, Question, registry::Identity};
+
+    use crate::{
+        causes::support::credentials::samples::{HOST, IMAGE, WRONG_LOGIN, account},
+        fixture::{Fixture, at, challenged, granted, login_secret, refused, stuck, written},
+    };
+
+    fn mended(tried: i64) -> Fixture {
+        let fixture = account(stuck(IMAGE, "ErrImagePull", WRONG_LOGIN), &[])
+            .keyring(&[written(login_secret("regcred", &[HOST]), -100)])
+            .registry(challenged(
+                IMAGE,
+                &[("regcred", HOST, granted(200))],
+                refused(Identity::Unknown, 401),
+            ));
+        assert!(
+            fixture
+                .questions()
+                .iter()
+                .any(|question| matches!(question, Question::PodEvents { .. }))
+        );
+        fixture.events(vec![Event {
+            kind: "Normal".to_owned(),
+            reason: "Pulling".to_owned(),
+            message: format!("Pulling image \"{IMAGE}\""),
+            field_path: Some("spec.containers{api}".to_owned()),
+            first: Some(at(-900)),
+            last: Some(at(tried)),
+            count: 4,
+        }])
+    }
+
+    #[test]
+    fn a_secret_that_was_written_after_the_last_try_is_named() {
+        let finding = mended(-200).judge();
+        assert_eq!(finding.cause, CauseId::Unknown);
+        assert!(
+            finding.summary.contains("`regcred` was written after"),
+            "{}",
+            finding.summary
+        );
+        assert!(!finding.next.is_empty());
+        let later = mended(-10).judge();
+        assert!(
+            later.summary.contains("refused the node"),
+            "{}",
+            later.summary
+        );
+    }
 }

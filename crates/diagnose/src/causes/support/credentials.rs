@@ -37,17 +37,32 @@
 //! when it sent a login (`core/remotes/docker/auth/fetch.go`). `insufficient_scope` follows a
 //! token that was granted, so a login that was sent, if any, was good.
 
-use pulldoctor_messages::{CredentialUse, Fault, HostRole, Operation};
-use pulldoctor_model::{Confidence, NodeFacts, Object, PullPolicy, Question, SecretFacts};
-use pulldoctor_reference::Reference;
+use pulldoctor_messages::{CredentialUse, Fault, Operation};
+use pulldoctor_model::{Confidence, PullPolicy, Question};
 
-use super::answers_alike;
-use crate::{case::Case, known::Known};
+use crate::{case::Case, cause::Role, known::Known};
 
+mod changed;
+mod content;
+mod decide;
+mod host;
+mod lookup;
 mod phrases;
+mod repair;
+mod said;
+mod secrets;
 mod table;
+mod told;
 
+pub(crate) use changed::changed;
+pub(crate) use content::*;
+use decide::{Decided, decide};
+pub(crate) use host::*;
+pub(crate) use lookup::*;
 pub(crate) use phrases::*;
+pub(crate) use repair::*;
+pub(crate) use said::*;
+pub(crate) use secrets::*;
 pub(crate) use table::{Lead, led};
 
 /// What the text says about the login.
@@ -156,208 +171,6 @@ pub(crate) fn word(case: &Case<'_>) -> Option<Word> {
     })
 }
 
-/// What the API says about a named secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Not in the pod's namespace.
-    Missing,
-    /// There, but of a type or with keys that the kubelet ignores.
-    Ignored,
-    /// There, and of the right type.
-    Usable,
-    /// Not known.
-    Unknown,
-}
-
-/// The types that the kubelet reads, and the key in each (`pkg/credentialprovider/secrets`, 1.36).
-const READABLE: [(&str, &str); 2] = [
-    ("kubernetes.io/dockerconfigjson", ".dockerconfigjson"),
-    ("kubernetes.io/dockercfg", ".dockercfg"),
-];
-
-/// What the kubelet makes of a secret, as far as its outside tells.
-pub(crate) fn state_of(facts: &SecretFacts) -> State {
-    if !facts.exists {
-        return State::Missing;
-    }
-    let Some(kind) = facts.kind.as_deref() else {
-        return State::Unknown;
-    };
-    let readable = READABLE
-        .iter()
-        .any(|(name, key)| *name == kind && facts.keys.iter().any(|held| held == key));
-    if readable {
-        State::Usable
-    } else {
-        State::Ignored
-    }
-}
-
-/// A secret that the pod names.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Named<'a> {
-    /// Its name.
-    pub(crate) name: &'a str,
-    /// What the kubelet makes of it.
-    pub(crate) state: State,
-    /// What the API says of it.
-    pub(crate) facts: Option<&'a SecretFacts>,
-}
-
-/// The secrets that the pod names, in its order, each once; empty names are skipped as the
-/// kubelet does.
-pub(crate) fn named<'a>(case: &Case<'a>) -> Vec<Named<'a>> {
-    let mut all: Vec<Named<'a>> = Vec::new();
-    for name in &case.symptom.pull_secrets {
-        if name.is_empty() || all.iter().any(|known| known.name == name) {
-            continue;
-        }
-        all.push(look(case, name));
-    }
-    all
-}
-
-/// One secret of the pod's namespace.
-pub(crate) fn look<'a>(case: &Case<'a>, name: &'a str) -> Named<'a> {
-    let facts = case.secret(name).seen();
-    Named {
-        name,
-        state: facts.map_or(State::Unknown, state_of),
-        facts,
-    }
-}
-
-/// What the API shows about the pod's secrets, as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keys {
-    /// A pasted text: nothing is known.
-    Pasted,
-    /// The pod names none that the kubelet could use.
-    None,
-    /// At least one that the kubelet reads.
-    Usable,
-    /// Named, and not readable for us.
-    Unreadable,
-}
-
-/// Sums up the pod's secrets.
-pub(crate) fn keys(case: &Case<'_>) -> Keys {
-    if case.pasted {
-        return Keys::Pasted;
-    }
-    let named = named(case);
-    if named.iter().any(|one| one.state == State::Usable) {
-        Keys::Usable
-    } else if named.iter().any(|one| one.state == State::Unknown) {
-        Keys::Unreadable
-    } else {
-        Keys::None
-    }
-}
-
-/// The only usable secret of the pod: then a cause in a secret lies in that one.
-pub(crate) fn only_usable<'a>(case: &Case<'a>) -> Option<Named<'a>> {
-    let mut usable = named(case)
-        .into_iter()
-        .filter(|one| matches!(one.state, State::Usable | State::Unknown));
-    let first = usable.next()?;
-    usable.next().is_none().then_some(first)
-}
-
-/// The object of a cause in a login: the secret if only one can be meant, else the image.
-pub(crate) fn login_object(case: &Case<'_>) -> Object {
-    match only_usable(case) {
-        Some(one) => Object::secret(case.symptom.namespace.clone(), one.name),
-        None => case.image_object(),
-    }
-}
-
-/// How a registry treats those who come without a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Host {
-    /// It has open repositories and answers alike for missing and private.
-    Hides,
-    /// It wants a login for everything (ACR, ECR; pull-facts 6.5).
-    AlwaysLogin,
-    /// Neither is known.
-    Plain,
-}
-
-/// How the image's registry treats those who come without a login. Of a pasted text only a host
-/// that the text itself names counts.
-pub(crate) fn host_of(case: &Case<'_>) -> Host {
-    if mirror(case).is_some() {
-        return Host::Plain;
-    }
-    let host = if case.pasted {
-        case.reading().registry.clone().unwrap_or_default()
-    } else {
-        case.registry()
-    };
-    if is_ecr(&host) || host.ends_with(".azurecr.io") {
-        Host::AlwaysLogin
-    } else if answers_alike(&host) {
-        Host::Hides
-    } else {
-        Host::Plain
-    }
-}
-
-/// A private registry of ECR: account and region are in the name.
-pub(crate) fn is_ecr(host: &str) -> bool {
-    host.contains(".dkr.ecr.") && host.contains(".amazonaws.com")
-}
-
-/// The cloud whose registry a host is, as its nodes name themselves.
-pub(crate) fn cloud_of(host: &str) -> Option<&'static str> {
-    if is_ecr(host) {
-        Some("eks")
-    } else if host.ends_with(".azurecr.io") {
-        Some("aks")
-    } else if host == "gcr.io" || host.ends_with(".gcr.io") || host.ends_with("-docker.pkg.dev") {
-        Some("gke")
-    } else {
-        None
-    }
-}
-
-/// Whether a node belongs to the cloud: by the kubelet's version (`v1.33.4-eks-99bf3`,
-/// `v1.33.4-gke.1036000`) or by the name that the cloud gives its nodes.
-pub(crate) fn node_is_in(case: &Case<'_>, facts: &NodeFacts, cloud: &str) -> bool {
-    let name = case.symptom.node.as_deref().unwrap_or_default();
-    let by_version = facts.kubelet.contains(&format!("-{cloud}"));
-    let by_name = match cloud {
-        "aks" => name.starts_with("aks-"),
-        "gke" => name.starts_with("gke-"),
-        "eks" => name.ends_with(".compute.internal") || name.ends_with(".ec2.internal"),
-        _ => false,
-    };
-    by_version || by_name
-}
-
-/// Whether the image is public whoever asks: Docker's official images, and registries that have
-/// no private repositories (pull-facts 6.5).
-pub(crate) fn is_public(case: &Case<'_>) -> bool {
-    let Some(image) = &case.image else {
-        return false;
-    };
-    if mirror(case).is_some() {
-        return false;
-    }
-    match image.registry() {
-        "registry.k8s.io" | "k8s.gcr.io" | "mcr.microsoft.com" | "public.ecr.aws" => true,
-        // Where registry.k8s.io sends its clients for manifests.
-        host if host.ends_with("-docker.pkg.dev") => {
-            image.repository().starts_with("k8s-artifacts-prod/")
-        }
-        "docker.io" => {
-            let explicit = case.pasted && case.reading().registry.as_deref() != Some("docker.io");
-            !explicit && image.repo().starts_with("docker.io/library/")
-        }
-        _ => false,
-    }
-}
-
 /// What would decide, for every cause of the family: the named secrets, the service account and
 /// its secrets, the node where its kubelet or cloud matters.
 pub(crate) fn login_questions(case: &Case<'_>) -> Vec<Question> {
@@ -390,6 +203,7 @@ pub(crate) fn login_questions(case: &Case<'_>) -> Vec<Question> {
     if entitled || cloud_of(&refusing_host(case)).is_some() {
         asked.extend(case.node_question());
     }
+    asked.extend(deep_questions(case, word));
     // A secret that may not be read may still be named by the kubelet's own event.
     if named
         .iter()
@@ -400,27 +214,42 @@ pub(crate) fn login_questions(case: &Case<'_>) -> Vec<Question> {
     asked
 }
 
-/// Whether a node lists the image, under any of its names.
-pub(crate) fn node_has_image(facts: &NodeFacts, image: &Reference) -> bool {
-    let normal = image.normal();
-    facts.images.iter().flat_map(|one| &one.names).any(|name| {
-        *name == normal || Reference::parse(name).is_ok_and(|other| other.normal() == normal)
-    })
+/// What the content of the secrets and the registry itself would decide. Each is asked only where
+/// what comes before it leaves something open.
+fn deep_questions(case: &Case<'_>, word: Word) -> Vec<Question> {
+    let mut asked = Vec::new();
+    let keyring = case.keyring_question();
+    let has_names = !named(case).is_empty();
+    if has_names {
+        asked.push(keyring.clone());
+    }
+    let is_looked_up = !has_names || case.is_settled(&keyring);
+    if is_looked_up && registry_decides(case, word) {
+        asked.push(case.registry_question());
+    }
+    if matches!(said(case), Said::Opens { .. }) {
+        // When the last try was tells whether a secret was written after it.
+        asked.push(case.events_question());
+    }
+    asked
 }
 
-/// The host that refused: the image's registry, or the mirror that stands in for it.
-pub(crate) fn refusing_host(case: &Case<'_>) -> String {
-    mirror(case).map_or_else(|| case.registry(), str::to_owned)
-}
-
-/// The mirror that refused in the registry's place. What it said is the cause; that it is one
-/// stands beside (`mirror-misconfigured`).
-pub(crate) fn mirror<'c>(case: &'c Case<'_>) -> Option<&'c str> {
-    case.reading()
-        .foreign_host
-        .as_ref()
-        .filter(|foreign| foreign.role == HostRole::Mirror)
-        .map(|foreign| foreign.host.as_str())
+/// Whether the registry, asked with the pod's own credentials, can tell more than the text and
+/// the keyring do.
+fn registry_decides(case: &Case<'_>, word: Word) -> bool {
+    // What a mirror refused, the registry behind it does not explain.
+    if mirror(case).is_some() || case.image.is_none() {
+        return false;
+    }
+    match lookup(case) {
+        Some(facts) if facts.failure.is_some() => false,
+        Some(facts) if !facts.matching.is_empty() => {
+            !(word.may_lack_login() && facts.matching.iter().all(is_blank))
+        }
+        // The node has asked without a login itself.
+        Some(facts) => is_complete(facts) && word != Word::NothingSent,
+        None => named(case).is_empty() && word != Word::NothingSent,
+    }
 }
 
 /// A defect of named secrets that is read from the API.
@@ -430,38 +259,58 @@ pub(crate) struct Defect<'a> {
     pub(crate) secrets: Vec<Named<'a>>,
     /// The first of them: the one to mend first.
     pub(crate) first: Named<'a>,
-    /// Other secrets of the pod that the kubelet can, or may, use.
+    /// Other secrets of the pod that the kubelet may use for the image: it is not known.
     pub(crate) others: Vec<Named<'a>>,
     /// How sure it is that the defect explains the refusal.
     pub(crate) confidence: Confidence,
+    /// Whether it can be what failed the pull: not where a login was sent and refused, and not
+    /// beside another secret that matches.
+    pub(crate) role: Role,
 }
 
 /// The named secrets with a defect, weighed against the text.
 ///
 /// Proven where nothing else that the pod names could have matched and the registry may have seen
-/// no login; possible beside another secret, which may be the one that was meant.
+/// no login; possible beside a secret that may match: its content was not read.
 pub(crate) fn defect<'a>(
     case: &Case<'a>,
+    word: Word,
     has_it: impl Fn(&Named<'a>) -> bool,
 ) -> Option<Defect<'a>> {
     let (secrets, rest): (Vec<_>, Vec<_>) = named(case).into_iter().partition(has_it);
     let first = *secrets.first()?;
+    let keyring = lookup(case);
+    let is_known = keyring.is_some_and(is_complete);
     let others: Vec<_> = rest
         .into_iter()
-        .filter(|one| matches!(one.state, State::Usable | State::Unknown))
+        .filter(|one| !is_known && matches!(one.state, State::Usable | State::Unknown))
         .collect();
-    let confidence = if !others.is_empty() {
+    let reads = match said(case) {
+        // The pod's own login opens the image: nothing that is missing beside it is at fault.
+        Said::Opens { with, .. } if with.username.is_some() => return None,
+        Said::Opens { .. } => true,
+        _ => false,
+    };
+    let confidence = if !others.is_empty() || reads {
         Confidence::Possible
     } else if mirror(case).is_some() {
         Confidence::Likely
     } else {
         Confidence::Proven
     };
+    let is_beside =
+        keyring.is_some_and(|keyring| keyring.failure.is_some() || !keyring.matching.is_empty());
+    let role = if word.may_lack_login() && !is_beside {
+        Role::Cause
+    } else {
+        Role::Contributes
+    };
     Some(Defect {
         secrets,
         first,
         others,
         confidence,
+        role,
     })
 }
 

@@ -1,9 +1,12 @@
 //! How the family phrases rivals, evidence, notes and commands.
 
 use pulldoctor_messages::CredentialUse;
-use pulldoctor_model::{Applicability, CauseId, Finding};
+use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question, registry::Identity};
 
-use super::{Defect, Lead, Named, State, Word, named, only_usable, refusing_host};
+use super::{
+    Defect, Lead, Named, Refusal, Said, State, Word, accused_credential, fault_words, is_complete,
+    lookup, named, only_usable, refusing_host, said, told, with_new_login,
+};
 use crate::{
     case::Case,
     causes::support::{in_namespace, quote},
@@ -106,9 +109,10 @@ pub(crate) fn with_login_evidence(mut finding: Finding, case: &Case<'_>) -> Find
     for one in &named {
         finding = finding.seen(case.secret(one.name).answered(), describe(one));
         if one.state == State::Unknown {
-            finding = finding.open(Some(case.secret_question(one.name)));
+            finding = finding.open(case.unanswered(case.secret_question(one.name)));
         }
     }
+    finding = told::with_lookup(finding, case);
     if named.is_empty() && !case.symptom.static_pod {
         finding = finding.note("pull secrets", "the pod names none");
     }
@@ -207,16 +211,11 @@ pub(crate) fn replace_secret_command(case: &Case<'_>, name: &str) -> String {
     )
 }
 
-/// Adds the remedy of a new content for the only secret that can be meant, or advice where it is
+/// Adds the remedy of a new login for the only secret that can be meant, or advice where it is
 /// not known which.
 pub(crate) fn with_replace_secret(finding: Finding, case: &Case<'_>, title: &str) -> Finding {
     match only_usable(case) {
-        Some(one) => finding.remedy(
-            "replace-secret",
-            Applicability::Consent,
-            format!("{title} in secret `{}`", one.name),
-            Some(replace_secret_command(case, one.name)),
-        ),
+        Some(one) => with_new_login(finding, case, &one, title),
         None => finding.remedy("replace-secret", Applicability::Advice, title, None),
     }
 }
@@ -231,13 +230,28 @@ pub(crate) fn with_registry_caret(finding: Finding, case: &Case<'_>, label: &str
 }
 
 /// Adds what every finding of the family carries: what was seen, what each credential was told,
-/// and what the text excludes.
+/// and what that excludes.
 pub(crate) fn with_login(finding: Finding, case: &Case<'_>, word: Word) -> Finding {
-    let finding = with_attempts(with_login_evidence(finding, case), case);
+    let finding = with_login_evidence(finding, case);
+    let finding = with_attempts(told::with_registry(finding, case), case);
     with_ruled_out(finding, case, word)
 }
 
-fn with_ruled_out(mut finding: Finding, case: &Case<'_>, word: Word) -> Finding {
+/// Leaves open what would make the finding sure, unless it is answered.
+pub(crate) fn with_open(finding: Finding, case: &Case<'_>, question: Question) -> Finding {
+    if finding.confidence == Confidence::Proven {
+        return finding;
+    }
+    finding.open(case.unanswered(question))
+}
+
+fn with_ruled_out(finding: Finding, case: &Case<'_>, word: Word) -> Finding {
+    let mut out: Vec<(CauseId, String)> = Vec::new();
+    let mut rule = |cause: CauseId, by: String| {
+        if out.iter().all(|(known, _)| *known != cause) {
+            out.push((cause, by));
+        }
+    };
     if word == Word::NothingSent {
         for cause in [
             CauseId::AuthBadCredentials,
@@ -245,20 +259,71 @@ fn with_ruled_out(mut finding: Finding, case: &Case<'_>, word: Word) -> Finding 
             CauseId::AuthForbidden,
             CauseId::PublicImageWrongCredential,
         ] {
-            finding = finding.rules_out(cause, "the node sent no login");
+            rule(cause, "the node sent no login".to_owned());
         }
     }
     if word.tells_of_login() {
-        finding = finding.rules_out(CauseId::AuthMissingCredentials, "the node sent a login");
+        rule(
+            CauseId::AuthMissingCredentials,
+            "the node sent a login".to_owned(),
+        );
     }
     if case.text().contains("insufficient_scope") {
         // A wrong login is refused by the token endpoint, before any scope is looked at.
-        finding = finding.rules_out(
+        rule(
             CauseId::AuthBadCredentials,
-            "the token endpoint granted a token",
+            "the token endpoint granted a token".to_owned(),
         );
     }
-    finding
+    if let Said::Refuses(Refusal {
+        login: Some(login),
+        is_public,
+    }) = said(case)
+    {
+        match login.identity {
+            Identity::Accepted => {
+                for cause in [CauseId::AuthBadCredentials, CauseId::AuthExpiredCredentials] {
+                    rule(cause, "the registry accepts the login itself".to_owned());
+                }
+            }
+            Identity::Rejected => rule(
+                CauseId::AuthForbidden,
+                "the registry refuses the login itself".to_owned(),
+            ),
+            Identity::Unknown => {}
+        }
+        let asked_without = case.registry_answer().seen().is_some_and(|transcript| {
+            transcript
+                .credentials
+                .iter()
+                .any(|record| record.username.is_none() && record.problem.is_some())
+        });
+        if !is_public && asked_without {
+            rule(
+                CauseId::PublicImageWrongCredential,
+                "the registry refuses without a login, too".to_owned(),
+            );
+        }
+    }
+    if let Some(keyring) = lookup(case).filter(|keyring| is_complete(keyring)) {
+        if let Some(first) = keyring.matching.first() {
+            let by = format!(
+                "`{}` of secret `{}` matches the image",
+                first.key, first.secret
+            );
+            rule(CauseId::SecretWrongHost, by.clone());
+            rule(CauseId::AuthMissingCredentials, by);
+        }
+        let is_there = |one: &Named<'_>| one.state != State::Missing;
+        if !keyring.secrets.is_empty() && named(case).iter().all(is_there) {
+            rule(
+                CauseId::SecretMissing,
+                "every secret that the pod names is there".to_owned(),
+            );
+        }
+    }
+    out.into_iter()
+        .fold(finding, |finding, (cause, by)| finding.rules_out(cause, by))
 }
 
 /// Adds the other secrets of the pod as a rival of a defect in one of them.
@@ -288,4 +353,38 @@ pub(crate) fn with_more(finding: Finding, defect: &Defect<'_>) -> Finding {
         }
         _ => finding,
     }
+}
+
+/// The login that is accused, as a summary names it.
+pub(crate) fn login_name(case: &Case<'_>) -> Option<String> {
+    match (accused_credential(case), only_usable(case)) {
+        (Some(credential), _) => Some(format!(
+            "user `{}` of pull secret `{}`",
+            credential.username, credential.secret
+        )),
+        (None, Some(one)) => Some(format!("the login of pull secret `{}`", one.name)),
+        (None, None) => None,
+    }
+}
+
+/// Adds what is known of the accused login: where it stands, what its password is by its shape,
+/// and what is odd about it.
+pub(crate) fn with_forensics(finding: Finding, case: &Case<'_>) -> Finding {
+    let Some(credential) = accused_credential(case) else {
+        return finding;
+    };
+    let mut finding = finding.note(
+        "login",
+        format!(
+            "user `{}` under `{}` in secret `{}`: {}",
+            credential.username,
+            credential.key,
+            credential.secret,
+            credential.kind.describe()
+        ),
+    );
+    for words in credential.faults.iter().filter_map(fault_words) {
+        finding = finding.note("odd", words);
+    }
+    finding
 }

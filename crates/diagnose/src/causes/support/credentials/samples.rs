@@ -4,6 +4,9 @@ use pulldoctor_model::{Answer, Question, SecretFacts, ServiceAccountFacts};
 
 use crate::fixture::{Fixture, at, pull_secret};
 
+/// A registry that is neither known to hide nor of a cloud, as the key of a secret.
+pub(crate) const HOST: &str = "registry.example.com";
+
 /// An image of a registry that is neither known to hide nor of a cloud.
 pub(crate) const IMAGE: &str = "registry.example.com/shop/api:1";
 

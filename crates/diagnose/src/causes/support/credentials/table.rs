@@ -4,8 +4,8 @@ use pulldoctor_messages::{Fault, Reading, Runtime};
 use pulldoctor_model::{CauseId, Confidence};
 
 use super::{
-    Host, Keys, State, Word, cloud_of, host_of, is_ecr, is_public, keys, mirror, named, node_is_in,
-    refusing_host, word,
+    Decided, Host, Keys, State, Word, cloud_of, decide, host_of, is_complete, is_ecr, is_public,
+    keys, lookup, mirror, named, node_is_in, refusing_host, word,
 };
 use crate::case::Case;
 
@@ -28,9 +28,50 @@ fn lead_of(cause: CauseId, confidence: Confidence, rivals: &[CauseId]) -> Lead {
     }
 }
 
+/// What keyring and registry decide, or the table where they do not.
+fn lead(case: &Case<'_>) -> Option<Lead> {
+    let word = word(case)?;
+    let mut lead = match decide(case, word) {
+        Decided::Lead(lead) => lead,
+        Decided::Elsewhere => return None,
+        Decided::Open => by_table(case, word),
+    };
+    soften(case, &mut lead, word, keys(case));
+    exclude(case, &mut lead);
+    Some(lead)
+}
+
+/// Drops the rivals that the keyring excludes. The last one stays where the lead needs one.
+fn exclude(case: &Case<'_>, lead: &mut Lead) {
+    use CauseId::{
+        AuthMissingCredentials as Missing, SecretMalformed as Malformed, SecretMissing as NoSecret,
+        SecretWrongHost as WrongHost,
+    };
+    let Some(keyring) = lookup(case).filter(|keyring| is_complete(keyring)) else {
+        return;
+    };
+    if keyring.matching.is_empty() {
+        // A secret that is for another registry may still be the one that was meant.
+        let has_other = keyring
+            .secrets
+            .iter()
+            .any(|secret| !secret.entries.is_empty());
+        if lead.cause == CauseId::NotFoundOrPrivate && has_other {
+            lead.rivals.push(WrongHost);
+        }
+        lead.rivals.retain(|rival| *rival != Malformed);
+    } else {
+        let is_out = |rival: &CauseId| [Malformed, NoSecret, WrongHost, Missing].contains(rival);
+        let rest = lead.rivals.iter().filter(|rival| !is_out(rival)).count();
+        if rest > 0 || lead.confidence != Confidence::Possible {
+            lead.rivals.retain(|rival| !is_out(rival));
+        }
+    }
+}
+
 /// Looks up the table in this module's documentation.
 #[expect(clippy::match_same_arms, reason = "each arm is a row of the table")]
-fn lead(case: &Case<'_>) -> Option<Lead> {
+fn by_table(case: &Case<'_>, word: Word) -> Lead {
     use CauseId::{
         AuthBadCredentials as Bad, AuthExpiredCredentials as Stale, AuthForbidden as Forbidden,
         AuthMissingCredentials as Missing, BlockedByPolicy as Blocked, ImageNotFoundRepo as Repo,
@@ -38,12 +79,11 @@ fn lead(case: &Case<'_>) -> Option<Lead> {
     };
     use Confidence::{Likely, Possible, Proven};
 
-    let word = word(case)?;
     let keys = keys(case);
     let host = host_of(case);
     let name = refusing_host(case);
     let azure = name.ends_with(".azurecr.io");
-    let mut lead = match (word, keys, host) {
+    match (word, keys, host) {
         (Word::NothingSent, Keys::Usable, Host::Hides) => {
             lead_of(WrongHost, Possible, &[Malformed, Hidden])
         }
@@ -112,9 +152,7 @@ fn lead(case: &Case<'_>) -> Option<Lead> {
         (Word::Status403, Keys::None, _) => lead_of(Missing, Possible, &[Hidden, Blocked]),
         (Word::Status403, Keys::Pasted, _) => lead_of(Forbidden, Possible, &[Missing, Blocked]),
         (Word::Status403, Keys::Usable, _) => lead_of(Forbidden, Possible, &[Bad, Blocked]),
-    };
-    soften(case, &mut lead, word, keys);
-    Some(lead)
+    }
 }
 
 /// What the API has not answered yet, and a mirror that answered in the registry's place, keep a

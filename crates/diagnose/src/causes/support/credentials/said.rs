@@ -1,0 +1,111 @@
+//! What the registry says to the pod's credentials, asked from here.
+
+use pulldoctor_model::registry::{
+    CredentialOutcome, CredentialRecord, Identity, StageName, StageOutcome, Transcript,
+};
+
+use super::mirror;
+use crate::case::Case;
+
+/// What the registry says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Said<'a> {
+    /// It was not asked, did not answer from here, or was not shown every login.
+    Nothing,
+    /// It lets this one read.
+    Opens {
+        /// The first credential of the kubelet's order that it lets read, or none at all.
+        with: &'a CredentialRecord,
+        /// Whether the image is there.
+        found: bool,
+    },
+    /// It refuses without asking for any login.
+    RefusesUnasked,
+    /// It refuses every login, or whoever has none.
+    Refuses(Refusal<'a>),
+}
+
+/// A refusal of every login.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusal<'a> {
+    /// The login that speaks for all: one that is good in itself, or the first that the kubelet
+    /// tries. None where the pod has no login for the image.
+    pub(crate) login: Option<&'a CredentialRecord>,
+    /// Whether the image can be read without any login.
+    pub(crate) is_public: bool,
+}
+
+/// Reads the registry's answer for its logins. What a mirror refused it does not explain.
+pub(crate) fn said<'a>(case: &Case<'a>) -> Said<'a> {
+    match case.registry_answer().seen() {
+        Some(transcript) if mirror(case).is_none() => read(transcript),
+        _ => Said::Nothing,
+    }
+}
+
+fn read(transcript: &Transcript) -> Said<'_> {
+    let has_answer = transcript
+        .stage(StageName::Http)
+        .is_some_and(|http| http.outcome != StageOutcome::Failed);
+    if !has_answer {
+        return Said::Nothing;
+    }
+    let (logins, anonymous): (Vec<_>, Vec<_>) = transcript
+        .credentials
+        .iter()
+        .partition(|record| record.username.is_some());
+    let anonymous = anonymous.first().copied();
+    if let Some(with) = logins.iter().copied().find(|record| is_granted(record)) {
+        return opens(with);
+    }
+    let refused = |record: &&CredentialRecord| record.outcome == CredentialOutcome::Refused;
+    if logins.is_empty() || logins.iter().all(|record| is_unasked(record)) {
+        return match anonymous {
+            Some(with) if is_granted(with) => opens(with),
+            Some(record) if refused(&record) && is_unchallenged(transcript) => Said::RefusesUnasked,
+            Some(record) if refused(&record) && logins.is_empty() => Said::Refuses(Refusal {
+                login: None,
+                is_public: false,
+            }),
+            _ => Said::Nothing,
+        };
+    }
+    if !logins.iter().all(refused) {
+        return Said::Nothing;
+    }
+    let login = logins
+        .iter()
+        .find(|record| record.identity == Identity::Accepted)
+        .or_else(|| logins.first());
+    Said::Refuses(Refusal {
+        login: login.copied(),
+        is_public: anonymous.is_some_and(|record| is_granted(record) && is_there(record)),
+    })
+}
+
+fn opens(with: &CredentialRecord) -> Said<'_> {
+    Said::Opens {
+        with,
+        found: is_there(with),
+    }
+}
+
+fn is_granted(record: &CredentialRecord) -> bool {
+    record.outcome == CredentialOutcome::Granted
+}
+
+fn is_there(record: &CredentialRecord) -> bool {
+    matches!(record.manifest_status, Some(200..300))
+}
+
+/// Not tried, and nothing was in the way: the registry did not ask for it.
+fn is_unasked(record: &CredentialRecord) -> bool {
+    record.outcome == CredentialOutcome::Untested && record.problem.is_none()
+}
+
+/// The first answer was no 401: no login was asked for.
+fn is_unchallenged(transcript: &Transcript) -> bool {
+    transcript
+        .stage(StageName::Token)
+        .is_some_and(|token| token.outcome == StageOutcome::Skipped)
+}
