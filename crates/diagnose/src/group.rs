@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use pulldoctor_model::{
-    CauseId, Diagnosis, Evidence, Finding, GapReason, Incident, Object, Question, ReportGap,
-    ReportSymptom, clean,
+    Answer, CauseId, Diagnosis, Evidence, Finding, GapReason, Incident, Object, Question,
+    ReportGap, ReportSymptom, clean, clean_line,
 };
 
-use crate::case::Index;
+use crate::{
+    case::{Case, Index},
+    view::{View, look, reason},
+};
 
 /// Groups diagnoses; `texts` holds the judged text of each symptom.
 ///
@@ -115,13 +118,76 @@ pub(crate) fn gaps(evidence: &Evidence, diagnoses: &[Diagnosis]) -> Vec<ReportGa
             counts: gap.hides_pods || gap.questions.iter().any(|question| open.contains(question)),
         })
         .collect();
-    gaps.extend(expired(evidence, diagnoses));
+    let index = Index::new(evidence);
+    gaps.extend(behind(evidence, diagnoses, &index));
+    gaps.extend(expired(evidence, diagnoses, &index));
     gaps
 }
 
+/// Probes from here that did not come as far as the node, or held a credential back: that says
+/// something about this place, and no finding rests on it.
+fn behind(evidence: &Evidence, diagnoses: &[Diagnosis], index: &Index<'_>) -> Vec<ReportGap> {
+    let was_asked = evidence
+        .answers
+        .iter()
+        .any(|answered| matches!(answered.answer, Answer::Registry(_)));
+    if !was_asked {
+        return Vec::new();
+    }
+    let mut found: BTreeMap<String, (GapReason, bool)> = BTreeMap::new();
+    for diagnosis in diagnoses {
+        let case = Case::new(evidence, index, &evidence.symptoms[diagnosis.symptom]);
+        let (sight, is_behind) = match look(&case) {
+            View::None => continue,
+            View::Behind(sight) => (sight, true),
+            View::Open(sight) => (sight, false),
+        };
+        let open = &diagnosis.first.open;
+        let counts = open.contains(&sight.answered.question);
+        let mut note = |what: String, why: GapReason| {
+            let known = found.entry(what).or_insert((why, false));
+            known.1 |= counts;
+        };
+        for held in &sight.transcript.gaps {
+            let remedy = held
+                .remedy
+                .as_ref()
+                .map_or_else(String::new, |remedy| format!(" (`{remedy}` lets it)"));
+            note(
+                format!("try the {}{remedy}", clean_line(&held.what)),
+                GapReason::NotAsked,
+            );
+        }
+        if is_behind
+            && sight.transcript.gaps.is_empty()
+            && let Some(stage) = sight.transcript.first_failure()
+        {
+            let problem = stage
+                .problem
+                .map_or_else(String::new, |problem| format!(": {problem}"));
+            let host = &sight.transcript.host;
+            note(
+                format!(
+                    "look at `{host}` from here ({} failed{problem})",
+                    stage.stage.as_str()
+                ),
+                reason(stage),
+            );
+        }
+    }
+    found
+        .into_iter()
+        .map(|(what, (why, counts))| ReportGap {
+            what,
+            why,
+            grant: None,
+            counts,
+        })
+        .collect()
+}
+
 /// Events live for an hour. Where the cause is unknown and a pod has none left, that is a gap.
-fn expired(evidence: &Evidence, diagnoses: &[Diagnosis]) -> Vec<ReportGap> {
-    let index = Index::new(evidence);
+fn expired(evidence: &Evidence, diagnoses: &[Diagnosis], index: &Index<'_>) -> Vec<ReportGap> {
     let mut pods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for diagnosis in diagnoses
         .iter()

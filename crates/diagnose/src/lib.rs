@@ -31,6 +31,7 @@ mod ruled_out;
 mod texts;
 pub mod transcript;
 mod verdict;
+mod view;
 
 pub use case::Case;
 pub use cause::{Cause, Raised, Role};

@@ -100,7 +100,10 @@ fn push_also(finding: &mut Finding, cause: CauseId, because: String) {
 /// Keeps the promises of the document: an excluded cause is no rival, what is possible has a
 /// rival, what is unknown has a next question.
 fn finish(case: &Case<'_>, finding: &mut Finding) {
-    for ruled in ruled_out::by_stage(case) {
+    let excluded = ruled_out::by_stage(case)
+        .into_iter()
+        .chain(ruled_out::by_registry(case));
+    for ruled in excluded {
         if finding
             .ruled_out
             .iter()

@@ -1,24 +1,16 @@
-//! What the stage that a pull reached excludes: who got an HTTP answer had DNS, TCP and TLS.
+//! What the stage that a pull reached excludes: who got an HTTP answer had DNS, TCP and TLS. And
+//! what the registry's own answer excludes, wherever it was asked from.
 
-use pulldoctor_messages::{Fault, HostRole};
-use pulldoctor_model::{CauseId, RuledOut};
+use pulldoctor_messages::HostRole;
+use pulldoctor_model::{
+    CauseId, RuledOut,
+    registry::{CredentialOutcome, Facts, StageName, StageOutcome, Transcript},
+};
 
-use crate::case::Case;
-
-/// How far the request that failed had come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    /// Nothing is known, or nothing was sent.
-    None,
-    /// The name resolved.
-    Resolved,
-    /// The port answered.
-    Connected,
-    /// The registry spoke HTTP.
-    Answered,
-    /// The manifest was served.
-    Manifest,
-}
+use crate::{
+    case::Case,
+    view::{Reached, from_here},
+};
 
 /// The causes that the judged text excludes by the stage that it reached.
 ///
@@ -33,10 +25,10 @@ pub(crate) fn by_stage(case: &Case<'_>) -> Vec<RuledOut> {
         return Vec::new();
     }
     let host = case.registry();
-    let mut stage = stage_of(case.pull_fault());
-    if reading.foreign_host.is_some() && stage > Stage::None {
+    let mut stage = Reached::of_fault(case.pull_fault());
+    if reading.foreign_host.is_some() && stage > Reached::Nothing {
         // A token, blob or redirect host is only known from an answer of the registry.
-        stage = stage.max(Stage::Answered);
+        stage = stage.max(Reached::Answered);
     }
     let mut ruled = Vec::new();
     let mut add = |causes: &[CauseId], by: String| {
@@ -45,13 +37,13 @@ pub(crate) fn by_stage(case: &Case<'_>) -> Vec<RuledOut> {
             by: by.clone(),
         }));
     };
-    if stage >= Stage::Resolved {
+    if stage >= Reached::Resolved {
         add(
             &[CauseId::RegistryUnreachableDns, CauseId::HostTypo],
             format!("the node resolved `{host}`"),
         );
     }
-    if stage >= Stage::Connected {
+    if stage >= Reached::Connected {
         add(
             &[
                 CauseId::RegistryUnreachableRefused,
@@ -61,7 +53,7 @@ pub(crate) fn by_stage(case: &Case<'_>) -> Vec<RuledOut> {
             format!("the node connected to `{host}`"),
         );
     }
-    if stage >= Stage::Answered {
+    if stage >= Reached::Answered {
         add(
             &[
                 CauseId::TlsUnknownAuthority,
@@ -72,7 +64,7 @@ pub(crate) fn by_stage(case: &Case<'_>) -> Vec<RuledOut> {
             format!("`{host}` answered the node's request"),
         );
     }
-    if stage >= Stage::Manifest {
+    if stage >= Reached::Manifest {
         add(
             &[
                 CauseId::ImageNotFoundRepo,
@@ -88,41 +80,69 @@ pub(crate) fn by_stage(case: &Case<'_>) -> Vec<RuledOut> {
     ruled
 }
 
-fn stage_of(fault: &Fault) -> Stage {
-    match fault {
-        Fault::Refused | Fault::DialTimeout | Fault::NoRoute => Stage::Resolved,
-        Fault::HeaderTimeout
-        | Fault::TlsHandshakeTimeout
-        | Fault::UnknownAuthority
-        | Fault::CertificateExpired
-        | Fault::CertificateNotYetValid
-        | Fault::NameMismatch
-        | Fault::TlsOther
-        | Fault::PlainHttp
-        | Fault::TlsExpected
-        | Fault::NotTls => Stage::Connected,
-        Fault::ManifestMissing { .. }
-        | Fault::NameUnknown
-        | Fault::AccessDenied
-        | Fault::NoCredentials
-        | Fault::TokenRefused { .. }
-        | Fault::Unauthorized
-        | Fault::Forbidden
-        | Fault::PermissionMissing
-        | Fault::Expired
-        | Fault::BadLogin
-        | Fault::RateLimited
-        | Fault::ServerError { .. }
-        | Fault::HttpStatus { .. } => Stage::Answered,
-        Fault::PlatformMissing
-        | Fault::NoSpace
-        | Fault::NoInodes
-        | Fault::DigestMismatch
-        | Fault::SizeMismatch
-        | Fault::BrokenArchive
-        | Fault::DiffIdMismatch
-        | Fault::BlobMissing
-        | Fault::UnsupportedManifest => Stage::Manifest,
-        _ => Stage::None,
+/// The causes that the registry's answer excludes: only those that do not depend on the place. That
+/// the name resolves and the port answers here says nothing about the node.
+pub(crate) fn by_registry(case: &Case<'_>) -> Vec<RuledOut> {
+    let Some(sight) = from_here(case) else {
+        return Vec::new();
+    };
+    let transcript = sight.transcript;
+    let mut ruled = Vec::new();
+    let mut add = |causes: &[CauseId], by: &str| {
+        ruled.extend(causes.iter().map(|cause| RuledOut {
+            cause: *cause,
+            by: by.to_owned(),
+        }));
+    };
+    if is_ok(transcript, StageName::Manifest) {
+        add(
+            &[
+                CauseId::ImageNotFoundTag,
+                CauseId::ImageNotFoundDigest,
+                CauseId::ImageNotFoundRepo,
+                CauseId::NotFoundOrPrivate,
+            ],
+            "the registry serves the manifest to the pod's credentials",
+        );
+        if login_granted(transcript) {
+            add(
+                &[
+                    CauseId::AuthMissingCredentials,
+                    CauseId::AuthBadCredentials,
+                    CauseId::AuthExpiredCredentials,
+                    CauseId::AuthForbidden,
+                ],
+                "the registry grants it to the pod's credentials",
+            );
+        }
     }
+    if is_ok(transcript, StageName::Platform) {
+        add(
+            &[CauseId::PlatformMismatch],
+            "the image has a variant for the node's platform",
+        );
+    }
+    ruled
+}
+
+fn is_ok(transcript: &Transcript, name: StageName) -> bool {
+    transcript
+        .stage(name)
+        .is_some_and(|stage| stage.outcome == StageOutcome::Ok)
+}
+
+/// Whether the manifest was served to a login of the pod.
+fn login_granted(transcript: &Transcript) -> bool {
+    let Some(Facts::Manifest(facts)) = transcript
+        .stage(StageName::Manifest)
+        .map(|stage| &stage.facts)
+    else {
+        return false;
+    };
+    facts
+        .credential
+        .and_then(|place| transcript.credentials.get(place))
+        .is_some_and(|record| {
+            record.username.is_some() && record.outcome == CredentialOutcome::Granted
+        })
 }

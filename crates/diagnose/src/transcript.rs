@@ -4,8 +4,8 @@
 use pulldoctor_model::{
     CauseId,
     registry::{
-        CredentialOutcome, CredentialRecord, Facts, Identity, ManifestFacts, Problem, Role, Stage,
-        StageName, Transcript, is_digest,
+        CredentialOutcome, CredentialRecord, ErrorBody, Facts, Identity, ManifestFacts, Problem,
+        Role, Stage, StageName, Transcript, is_digest,
     },
 };
 
@@ -159,12 +159,29 @@ fn is_policy(facts: &ManifestFacts) -> bool {
             .is_some_and(|error| error.has("PROJECTPOLICYVIOLATION"))
 }
 
-fn missing(transcript: &Transcript) -> CauseId {
-    let repository_is_gone = transcript
+/// Whether the registry itself says that it knows no such repository: by its code, or in the
+/// protocol's own form where the tags were asked for. A mere 404 may come from a registry that
+/// lists no tags at all.
+pub fn names_no_repository(transcript: &Transcript) -> bool {
+    let unknown = |error: &ErrorBody| error.has("NAME_UNKNOWN") || error.has("REPOSITORY_UNKNOWN");
+    let by_manifest = match transcript
+        .stage(StageName::Manifest)
+        .map(|stage| &stage.facts)
+    {
+        Some(Facts::Manifest(facts)) => facts.error.as_ref().is_some_and(unknown),
+        _ => false,
+    };
+    let by_tags = transcript
         .tags
         .as_ref()
-        .is_some_and(|list| list.status == Some(404));
-    if repository_is_gone {
+        .filter(|list| list.status == Some(404))
+        .and_then(|list| list.error.as_ref())
+        .is_some_and(|error| unknown(error) || error.has("NOT_FOUND"));
+    by_manifest || by_tags
+}
+
+fn missing(transcript: &Transcript) -> CauseId {
+    if names_no_repository(transcript) {
         CauseId::ImageNotFoundRepo
     } else if is_digest(&transcript.reference) {
         CauseId::ImageNotFoundDigest

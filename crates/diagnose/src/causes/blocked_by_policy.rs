@@ -3,11 +3,16 @@
 use pulldoctor_messages::{Fault, Operation, PolicyKind, ProxyFault, Runtime};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
 
-use super::support::credentials::{is_public, led, login_questions, with_rivals};
+use super::support::{
+    ask_registry,
+    checked::{manifest, with_checked},
+    credentials::{is_public, led, login_questions, with_rivals},
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    view::{Sight, from_here},
 };
 
 cause! {
@@ -45,11 +50,22 @@ cause! {
 }
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
-    login_questions(case)
+    match case.fault() {
+        // Only the body of the registry's answer names the rule.
+        Fault::BlockedByPolicy {
+            policy: PolicyKind::Scan | PolicyKind::Other,
+        }
+        | Fault::HttpStatus { status: 412 } => ask_registry(case),
+        _ => login_questions(case),
+    }
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let fault = case.fault();
+    if let Some(sight) = refused_by_rule(case) {
+        let finding = by_words(case, PolicyKind::Scan, Confidence::Likely);
+        return Some(with_checked(finding, &sight).into());
+    }
     if let Fault::BlockedByPolicy { policy } = *fault {
         let confidence = if policy == PolicyKind::Other {
             Confidence::Possible
@@ -126,6 +142,26 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     None
 }
 
+/// A refusal whose rule the registry names here, where the runtime's text gives a bare status:
+/// Harbor's `PROJECTPOLICYVIOLATION`.
+fn refused_by_rule<'a>(case: &Case<'a>) -> Option<Sight<'a>> {
+    let refused = matches!(
+        case.fault(),
+        Fault::Forbidden
+            | Fault::AccessDenied
+            | Fault::HttpStatus { status: 412 }
+            | Fault::BlockedByPolicy {
+                policy: PolicyKind::Scan | PolicyKind::Other
+            }
+    );
+    let sight = from_here(case).filter(|_| refused)?;
+    manifest(&sight)?
+        .error
+        .as_ref()
+        .is_some_and(|error| error.has("PROJECTPOLICYVIOLATION"))
+        .then_some(sight)
+}
+
 /// 403 after the manifest was served.
 fn is_forbidden_layer(case: &Case<'_>) -> bool {
     let reading = case.reading();
@@ -200,11 +236,14 @@ fn with_remedy(finding: Finding, policy: PolicyKind) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{
+        CauseId, Confidence,
+        registry::{ErrorBody, Facts, ManifestFacts, Problem, RegistryError, StageName},
+    };
 
     use crate::{
         causes::support::credentials::samples::{FORBIDDEN, IMAGE, about, account},
-        fixture::{pull_secret, stuck},
+        fixture::{failed_at, pull_secret, stuck},
     };
 
     #[test]
@@ -261,5 +300,30 @@ mod tests {
                 .iter()
                 .any(|rival| rival.cause == CauseId::BlockedByPolicy)
         );
+    }
+
+    #[test]
+    fn a_rule_that_the_registry_names_here_explains_a_bare_status() {
+        let facts = Facts::Manifest(ManifestFacts {
+            method: "GET".to_owned(),
+            status: Some(403),
+            error: Some(ErrorBody {
+                errors: vec![RegistryError {
+                    code: "PROJECTPOLICYVIOLATION".to_owned(),
+                    message: "current image with 3 vulnerabilities cannot be pulled".to_owned(),
+                }],
+                text: None,
+            }),
+            ..ManifestFacts::default()
+        });
+        let seen = failed_at(IMAGE, StageName::Manifest, Problem::Forbidden, facts);
+        let finding = stuck(IMAGE, "ErrImagePull", FORBIDDEN)
+            .registry(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::BlockedByPolicy);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.summary.contains("scans"));
+        let alone = stuck(IMAGE, "ErrImagePull", FORBIDDEN).judge();
+        assert_ne!(alone.cause, CauseId::BlockedByPolicy);
     }
 }

@@ -3,7 +3,10 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question};
 
-use super::clock::{self, LONG_AHEAD, Skew};
+use super::{
+    clock::{self, LONG_AHEAD, Skew},
+    here::{self, with_here},
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -24,7 +27,8 @@ cause! {
     /// the pod was created and before it was read, by the API server's clock. If T1 does not lie
     /// between, and the certificate is valid there, the clock alone explains the text. It is
     /// proven where the node's heartbeat, which the kubelet writes by the same clock, shows the
-    /// same difference. A time before Kubernetes existed is wrong without any comparison.
+    /// same difference. A time before Kubernetes existed is wrong without any comparison. Where the
+    /// host sends the same certificate here, and it is valid by the clock here, it is *likely*.
     ///
     /// ## What to do
     ///
@@ -150,20 +154,43 @@ fn suspected(case: &Case<'_>) -> Option<Finding> {
             )
         }
     };
-    let finding = case
-        .finding(
-            CauseId::ClockSkew,
-            Confidence::Possible,
-            case.node_object(),
-            because,
-        )
-        .rival(
+    let valid_here = is_valid_here(case);
+    let mut finding = case.finding(
+        CauseId::ClockSkew,
+        if valid_here {
+            Confidence::Likely
+        } else {
+            Confidence::Possible
+        },
+        case.node_object(),
+        because,
+    );
+    finding = if valid_here {
+        with_here(finding, case).rules_out(rival, "by the clock here the same certificate is valid")
+    } else {
+        finding.rival(
             rival,
             "the certificate's dates may be wrong, and the clock right",
             "the certificate's dates and the clock of the node",
         )
-        .open(case.node_view_question());
-    Some(with_remedy(finding))
+    };
+    Some(with_remedy(finding.open(case.node_view_question())))
+}
+
+/// Whether the certificate that the node refuses is sent here too, and is valid by the clock here.
+fn is_valid_here(case: &Case<'_>) -> bool {
+    let (Some(moment), Some(facts)) = (clock::moment(case), here::handshake(case)) else {
+        return false;
+    };
+    let same = facts.chain.iter().any(|one| {
+        let edge = if moment.is_end {
+            &one.not_after
+        } else {
+            &one.not_before
+        };
+        edge.parse().ok() == Some(moment.edge)
+    });
+    same && here::answers(case)
 }
 
 fn with_remedy(finding: Finding) -> Finding {
@@ -185,7 +212,8 @@ mod tests {
     use pulldoctor_model::{CauseId, Condition, Confidence, NodeFacts, ObjectKind};
 
     use crate::{
-        fixture::{at, node, stuck},
+        causes::here::samples,
+        fixture::{Fixture, at, node, stuck},
         read_text,
     };
 
@@ -290,5 +318,32 @@ mod tests {
         assert_eq!(verdict.cause, CauseId::ClockSkew);
         assert_eq!(verdict.confidence, Confidence::Possible);
         assert!(verdict.rivals.contains(&CauseId::TlsNotYetValid));
+    }
+
+    #[test]
+    fn the_same_certificate_that_is_valid_here_makes_it_the_nodes_clock() {
+        // The text is not newer than the pod, so the node's time alone does not tell.
+        let text = text("2025-02-01T00:00:00Z", "before", "2026-01-01T00:00:00Z");
+        let old = |fixture: Fixture| {
+            fixture.symptom(|symptom| {
+                symptom.created = Some("2024-01-01T00:00:00Z".parse().unwrap());
+                symptom.since = symptom.created;
+            })
+        };
+        let alone = old(stuck(IMAGE, "ErrImagePull", &text)).judge();
+        assert_eq!(alone.cause, CauseId::ClockSkew);
+        assert_eq!(alone.confidence, Confidence::Possible);
+        let seen = samples::good_tls(IMAGE, &samples::handshake(&["registry.example.com"]));
+        let finding = old(stuck(IMAGE, "ErrImagePull", &text))
+            .registry(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::ClockSkew);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let mut other = samples::handshake(&["registry.example.com"]);
+        other.chain[0].not_before = "2026-03-01T00:00:00Z".to_owned();
+        let renewed = old(stuck(IMAGE, "ErrImagePull", &text))
+            .registry(samples::good_tls(IMAGE, &other))
+            .judge();
+        assert_eq!(renewed.confidence, Confidence::Possible);
     }
 }

@@ -4,7 +4,7 @@ use pulldoctor_messages::{Fault, Layer, Operation};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::{
-    network::{Route, curl, route, subject, with_places},
+    network::{Route, ask_others, curl, route, subject, with_places},
     support::{in_namespace, quote},
 };
 use crate::{
@@ -49,7 +49,7 @@ cause! {
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
-        Fault::Interrupted => vec![case.registry_elsewhere_question()],
+        Fault::Interrupted => ask_others(case),
         _ => Vec::new(),
     }
 }

@@ -1,17 +1,26 @@
 //! `corrupted-content`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, Finding, Question,
+    registry::{LayerFacts, Problem, Stage},
+};
 
 use super::{
     node_view::{runs, runtime},
-    support::quote,
+    support::{
+        ask_content,
+        checked::{layers, said, with_checked},
+        missing::with_next_try,
+        quote,
+    },
 };
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
     places::Places,
+    view::{Sight, from_here},
 };
 
 /// The digest of no bytes at all: what arrived was empty.
@@ -35,7 +44,8 @@ cause! {
     /// `not found`, but the tag is there: its manifest was served.
     ///
     /// Reading the layer again decides: a second read that differs is the way, the same bad bytes
-    /// are the registry's copy. An archive that cannot be read may also be packed in a way that an
+    /// are the registry's copy, which proves it from wherever it is read. Where the registry's copy
+    /// is whole, the node's way, its mirror or its store is suspect. An archive that cannot be read may also be packed in a way that an
     /// old runtime does not know (`unsupported-manifest`), and one that ends early may have been cut
     /// on the way (`connection-interrupted`).
     ///
@@ -76,9 +86,7 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
         return Vec::new();
     }
     let mut asked = vec![case.image_elsewhere_question()];
-    if *case.fault() == Fault::BrokenArchive {
-        asked.extend(case.node_question());
-    }
+    asked.extend(ask_content(case));
     asked
 }
 
@@ -86,22 +94,211 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if !is_raised(case) {
         return None;
     }
+    let finding = match copy(case) {
+        Copy::Bad { sight, stage, sure } => bad_copy(case, &sight, stage, sure),
+        Copy::Changes { sight, stage } => changes(case, &sight, stage),
+        Copy::Whole(sight) => whole_copy(case, &sight),
+        Copy::Unknown => with_digests(by_text(case), case).open(Some(case.content_question())),
+    };
+    Some(with_remedies(with_places(finding, case), case).into())
+}
+
+/// What the registry's copy is like, read from here.
+enum Copy<'a> {
+    /// It was not read, or not to its end.
+    Unknown,
+    /// Every part of it was looked at, and all are good.
+    Whole(Sight<'a>),
+    /// A part is bad or gone. Sure where it was read and hashed.
+    Bad {
+        sight: Sight<'a>,
+        stage: &'a Stage,
+        sure: bool,
+    },
+    /// Two readings differ: something on the way changes it.
+    Changes { sight: Sight<'a>, stage: &'a Stage },
+}
+
+fn copy<'a>(case: &Case<'a>) -> Copy<'a> {
+    let Some(sight) = from_here(case) else {
+        return Copy::Unknown;
+    };
+    let Some(stage) = sight.transcript.first_failure() else {
+        // A layer that is gone is seen without reading it; what is in one is not.
+        let is_enough = sight.is_verified() || *case.fault() == Fault::BlobMissing;
+        return if is_enough {
+            Copy::Whole(sight)
+        } else {
+            Copy::Unknown
+        };
+    };
+    let bad: Vec<&LayerFacts> = layers(&sight)
+        .map(|facts| {
+            facts
+                .layers
+                .iter()
+                .filter(|layer| layer.problem.is_some())
+                .collect()
+        })
+        .unwrap_or_default();
+    match stage.problem {
+        Some(Problem::LayerDigest | Problem::LayerSize) => {
+            if bad
+                .iter()
+                .any(|layer| layer.second_read_differs == Some(true))
+            {
+                return Copy::Changes { sight, stage };
+            }
+            let again = bad
+                .iter()
+                .any(|layer| layer.second_read_differs == Some(false));
+            Copy::Bad {
+                sight,
+                stage,
+                sure: again && agrees(case, &sight),
+            }
+        }
+        // The bytes are those of the digest, so they are what the registry stores.
+        Some(
+            Problem::LayerCompression
+            | Problem::LayerArchive
+            | Problem::LayerDiffId
+            | Problem::LayerMissing
+            | Problem::ConfigMissing
+            | Problem::ManifestMissing,
+        ) => Copy::Bad {
+            sight,
+            stage,
+            sure: agrees(case, &sight),
+        },
+        // Read once only.
+        Some(Problem::ConfigDamaged | Problem::ManifestDigest) => Copy::Bad {
+            sight,
+            stage,
+            sure: false,
+        },
+        _ => Copy::Unknown,
+    }
+}
+
+/// Whether the part that the node names is not one that was found to be good.
+fn agrees(case: &Case<'_>, sight: &Sight<'_>) -> bool {
+    let facts = &case.reading().facts;
+    let Some(layers) = layers(sight) else {
+        return true;
+    };
+    let named = |digest: &str| {
+        [&facts.blob, &facts.digest_expected]
+            .into_iter()
+            .flatten()
+            .any(|part| digest == part)
+    };
+    !layers
+        .layers
+        .iter()
+        .any(|layer| layer.problem.is_none() && named(&layer.digest))
+}
+
+/// The image as the sentences name it.
+fn shown(case: &Case<'_>) -> String {
+    match case.image_name() {
+        "the image" => "the image".to_owned(),
+        name => format!("`{name}`"),
+    }
+}
+
+fn bad_copy(case: &Case<'_>, sight: &Sight<'_>, stage: &Stage, sure: bool) -> Finding {
+    let problem = stage
+        .problem
+        .map_or_else(|| "it is damaged".to_owned(), |problem| problem.to_string());
+    let finding = case.finding(
+        CauseId::CorruptedContent,
+        if sure {
+            Confidence::Proven
+        } else {
+            Confidence::Likely
+        },
+        case.image_object(),
+        format!(
+            "`{}` holds a bad copy of {}: {problem}",
+            case.registry(),
+            shown(case)
+        ),
+    );
+    let finding = with_checked(finding, sight)
+        .note("damage", said(stage))
+        .rules_out(CauseId::NodeStoreDamaged, "the registry's own copy is bad");
+    with_digests(finding, case)
+}
+
+fn changes(case: &Case<'_>, sight: &Sight<'_>, stage: &Stage) -> Finding {
+    let finding = case.finding(
+        CauseId::CorruptedContent,
+        Confidence::Likely,
+        case.image_object(),
+        format!(
+            "a layer of {} arrives from `{}` with other bytes every time: something on the way \
+             changes it",
+            shown(case),
+            case.registry()
+        ),
+    );
+    with_digests(
+        with_checked(finding, sight).note("damage", said(stage)),
+        case,
+    )
+}
+
+/// The registry's copy is good from here, so what the node got was changed, or is not the
+/// registry's.
+fn whole_copy(case: &Case<'_>, sight: &Sight<'_>) -> Finding {
+    let gone = *case.fault() == Fault::BlobMissing;
+    let mut finding = case.finding(
+        CauseId::CorruptedContent,
+        Confidence::Possible,
+        case.image_object(),
+        if gone {
+            format!(
+                "`{}` serves every layer of {} here, and the node was told that one is gone",
+                case.registry(),
+                shown(case)
+            )
+        } else {
+            format!(
+                "the copy of {} at `{}` is whole, and what arrived on the node was not",
+                shown(case),
+                case.registry()
+            )
+        },
+    );
+    finding = finding.rival(
+        CauseId::MirrorMisconfigured,
+        "a mirror or proxy that the node asks may hold a bad copy",
+        "the same layer, read on the node",
+    );
+    if !gone {
+        finding = finding.rival(
+            CauseId::NodeStoreDamaged,
+            "the node may have kept a damaged part of an earlier pull",
+            "a pull of the same image on another node",
+        );
+    }
+    with_next_try(with_digests(with_checked(finding, sight), case), case)
+}
+
+/// Without the registry's word.
+fn by_text(case: &Case<'_>) -> Finding {
     let facts = &case.reading().facts;
     let text = case.text().to_ascii_lowercase();
     let empty = facts.digest_actual.as_deref() == Some(NOTHING);
     let cut = text.contains("unexpected eof");
-    let name = case.image_name();
     let host = case.failed_host();
     let part = facts
         .blob
         .as_ref()
         .or(facts.digest_expected.as_ref())
         .map_or_else(|| "a part".to_owned(), |blob| format!("`{blob}`"));
-    let shown = if name == "the image" {
-        name.to_owned()
-    } else {
-        format!("`{name}`")
-    };
+    let shown = shown(case);
     let summary = match case.fault() {
         Fault::DigestMismatch if empty => {
             format!("nothing arrived of {part} of {shown} from `{host}`, so its digest is wrong")
@@ -154,6 +351,13 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     for (rival, because, decided) in rivals {
         finding = finding.rival(rival, because, decided);
     }
+    finding
+}
+
+/// The digests that the text names.
+fn with_digests(mut finding: Finding, case: &Case<'_>) -> Finding {
+    let facts = &case.reading().facts;
+    let empty = facts.digest_actual.as_deref() == Some(NOTHING);
     if let Some(expected) = &facts.digest_expected {
         finding = finding.note("expected", format!("`{expected}`"));
     }
@@ -165,6 +369,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         };
         finding = finding.note("arrived", format!("`{actual}`{comment}"));
     }
+    finding
+}
+
+/// How the image fares on other nodes.
+fn with_places(mut finding: Finding, case: &Case<'_>) -> Finding {
+    let host = case.failed_host();
     if let Some(places) = Places::of_image(case) {
         if places.only_this_node(case) {
             let nodes: Vec<&str> = places.recent.iter().map(String::as_str).collect();
@@ -182,32 +392,38 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             );
         }
     }
-    Some(
-        finding
-            .open(Some(case.registry_question()))
-            .remedy(
-                "push-again",
-                Applicability::Advice,
-                "push the image again",
-                case.image
-                    .as_ref()
-                    .map(|image| format!("docker push {}", quote(image.as_written()))),
-            )
-            .remedy(
-                "purge-mirror",
-                Applicability::Consent,
-                "if others get the right bytes: purge it from the mirror or proxy in between",
-                None,
-            )
-            .into(),
-    )
+    finding
+}
+
+fn with_remedies(finding: Finding, case: &Case<'_>) -> Finding {
+    finding
+        .remedy(
+            "push-again",
+            Applicability::Advice,
+            "push the image again",
+            case.image
+                .as_ref()
+                .map(|image| format!("docker push {}", quote(image.as_written()))),
+        )
+        .remedy(
+            "purge-mirror",
+            Applicability::Consent,
+            "if others get the right bytes: purge it from the mirror or proxy in between",
+            None,
+        )
 }
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence, ObjectKind};
+    use pulldoctor_model::{
+        CauseId, Confidence, ObjectKind, Question,
+        registry::{Facts, LayerFacts, LayersFacts, Problem, StageName, Transcript},
+    };
 
-    use crate::fixture::{node, stuck};
+    use crate::{
+        causes::support::missing::samples::there,
+        fixture::{failed_at, node, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -284,5 +500,129 @@ mod tests {
             stuck(IMAGE, "ErrImagePull", &text).cause(),
             CauseId::CorruptedContent
         );
+    }
+
+    const DIGEST: &str = "sha256:1860da6d8902305631883be7a65a6a60d5f24be9048bf82c8c454ac2748d3950";
+
+    fn other_digest() -> String {
+        pull(&format!(
+            "failed commit on ref \"layer-{DIGEST}\": unexpected commit digest sha256:a8f2c3f33adf8b40a3f21558f2a7e48fa1fefa482729e4e9f8db1dbb5f654e9a, expected {DIGEST}: failed precondition"
+        ))
+    }
+
+    fn layer(digest: &str, problem: Option<Problem>, differs: Option<bool>) -> LayerFacts {
+        LayerFacts {
+            digest: digest.to_owned(),
+            problem,
+            second_read_differs: differs,
+            ..LayerFacts::default()
+        }
+    }
+
+    fn read(layers: Vec<LayerFacts>) -> Transcript {
+        let problem = layers.iter().find_map(|layer| layer.problem);
+        let facts = Facts::Layers(LayersFacts {
+            layers,
+            redirect_host: None,
+            verified: true,
+        });
+        match problem {
+            Some(problem) => failed_at(IMAGE, StageName::Layers, problem, facts),
+            None => {
+                let mut seen = there(IMAGE);
+                if let Some(last) = seen.stages.last_mut() {
+                    last.stage = StageName::Layers;
+                    last.facts = facts;
+                }
+                seen
+            }
+        }
+    }
+
+    #[test]
+    fn a_bad_copy_that_was_read_twice_is_proven() {
+        let seen = read(vec![layer(DIGEST, Some(Problem::LayerDigest), Some(false))]);
+        let finding = stuck(IMAGE, "ErrImagePull", &other_digest())
+            .content(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::CorruptedContent);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(
+            finding.summary.contains("holds a bad copy"),
+            "{}",
+            finding.summary
+        );
+        assert!(finding.open.is_empty());
+    }
+
+    #[test]
+    fn a_bad_layer_beside_the_one_that_the_node_names_does_not_agree() {
+        let seen = read(vec![
+            layer(DIGEST, None, None),
+            layer("sha256:bb", Some(Problem::LayerDigest), Some(false)),
+        ]);
+        let finding = stuck(IMAGE, "ErrImagePull", &other_digest())
+            .content(seen)
+            .judge();
+        assert_eq!(finding.confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn two_readings_that_differ_are_the_way() {
+        let seen = read(vec![layer(DIGEST, Some(Problem::LayerDigest), Some(true))]);
+        let finding = stuck(IMAGE, "ErrImagePull", &other_digest())
+            .content(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::CorruptedContent);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(
+            finding.summary.contains("something on the way"),
+            "{}",
+            finding.summary
+        );
+    }
+
+    #[test]
+    fn a_whole_copy_leaves_the_nodes_way_and_store() {
+        let seen = read(vec![layer(DIGEST, None, None)]);
+        let finding = stuck(IMAGE, "ErrImagePull", &other_digest())
+            .content(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::CorruptedContent);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        let rivals: Vec<_> = finding.rivals.iter().map(|rival| rival.cause).collect();
+        assert_eq!(
+            rivals,
+            [CauseId::MirrorMisconfigured, CauseId::NodeStoreDamaged]
+        );
+    }
+
+    #[test]
+    fn a_layer_that_is_gone_here_too_is_proven() {
+        let text = pull(
+            "failed to copy: httpReadSeeker: failed open: could not fetch content descriptor sha256:7c3b (application/vnd.oci.image.layer.v1.tar+gzip) from remote: not found",
+        );
+        let seen = read(vec![layer(
+            "sha256:7c3b",
+            Some(Problem::LayerMissing),
+            None,
+        )]);
+        let finding = stuck(IMAGE, "ErrImagePull", &text).content(seen).judge();
+        assert_eq!(finding.confidence, Confidence::Proven);
+    }
+
+    #[test]
+    fn every_byte_is_asked_for_where_content_is_in_question_alone() {
+        let every_byte = |text: &str| {
+            stuck(IMAGE, "ErrImagePull", text)
+                .node(node())
+                .questions()
+                .iter()
+                .any(|question| matches!(question, Question::Registry { content: true, .. }))
+        };
+        assert!(every_byte(&other_digest()));
+        assert!(!every_byte(&pull(&format!(
+            "failed to resolve reference \"{IMAGE}\": {IMAGE}: not found"
+        ))));
     }
 }

@@ -3,8 +3,13 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 use pulldoctor_reference::Reference;
+use strsim::damerau_levenshtein;
 
-use super::support::credentials::{mirror, word};
+use super::support::{
+    checked::with_checked,
+    credentials::{mirror, word},
+    missing::{Missing, missing},
+};
 use crate::{
     case::Case,
     cause::{Raised, Role, cause},
@@ -21,7 +26,9 @@ cause! {
     ///
     /// ## How we know
     ///
-    /// A dated table of hosts and repositories, and a registry that says *not found* or refuses:
+    /// A dated table of hosts and repositories, and a registry that says *not found* or refuses. It
+    /// is proven where the registry, asked with the pod's credentials, says that the image is not
+    /// there, and has no tag that a slip of the fingers would explain:
     ///
     /// | place | since | what happened | now |
     /// | --- | --- | --- | --- |
@@ -58,6 +65,9 @@ cause! {
         AuthMissingCredentials,
     ],
 }
+
+/// Edits that a slip of the fingers explains.
+const SLIP: usize = 2;
 
 /// What became of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,7 +233,37 @@ fn path_of(image: &Reference) -> String {
 }
 
 fn questions(_: &Case<'_>) -> Vec<Question> {
+    // What is missing, or refused, asks for itself.
     Vec::new()
+}
+
+/// What the registry's answer makes of it.
+enum Answer {
+    /// It serves the image: then the place is not the fault.
+    There,
+    /// It says that the image is missing, and nothing near is there.
+    Gone,
+    /// It says so, and has a tag that a slip of the fingers explains.
+    NearTag,
+    /// It does not tell.
+    Open,
+}
+
+fn answer(case: &Case<'_>) -> Answer {
+    match missing(case) {
+        Missing::There(_) => Answer::There,
+        Missing::Manifest(sight) | Missing::Listed(sight) => {
+            let wanted = &sight.transcript.reference;
+            let slip = sight
+                .transcript
+                .near_tags
+                .iter()
+                .any(|near| damerau_levenshtein(&near.tag, wanted) <= SLIP);
+            if slip { Answer::NearTag } else { Answer::Gone }
+        }
+        Missing::Repository { sure: true, .. } => Answer::Gone,
+        _ => Answer::Open,
+    }
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
@@ -244,10 +284,20 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             | Fault::CertificateExpired
             | Fault::NameMismatch
     );
+    let answer = answer(case);
+    if matches!(answer, Answer::There) {
+        return None;
+    }
+    // A frozen place still lists what it had, and says itself what is missing there.
+    let told = !matches!(answer, Answer::Open);
+    let explains = matches!(place.fate, Fate::Gone | Fate::Moved);
     let role = match place.fate {
         // A pasted text tells neither when it was written nor what was asked before.
         Fate::Gone | Fate::Moved | Fate::Frozen
-            if not_there && !case.pasted && mirror(case).is_none() =>
+            if not_there
+                && !case.pasted
+                && mirror(case).is_none()
+                && (!told || (explains && matches!(answer, Answer::Gone))) =>
         {
             Role::Cause
         }
@@ -255,19 +305,22 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         _ if not_there => Role::Contributes,
         _ => return None,
     };
-    let confidence = if place.fate == Fate::Gone || place.fate == Fate::Moved {
-        Confidence::Likely
-    } else {
-        Confidence::Possible
+    let confidence = match answer {
+        // The registry says that it is not there, and the dated table says why.
+        Answer::Gone if explains => Confidence::Proven,
+        _ if explains => Confidence::Likely,
+        _ => Confidence::Possible,
     };
-    let mut finding = case
-        .finding(
-            CauseId::DeprecatedRegistry,
-            confidence,
-            case.image_object(),
-            place.what_happened(),
-        )
-        .open(Some(case.registry_question()));
+    let mut finding = case.finding(
+        CauseId::DeprecatedRegistry,
+        confidence,
+        case.image_object(),
+        place.what_happened(),
+    );
+    finding = match missing(case).sight() {
+        Some(sight) => with_checked(finding, &sight),
+        None => finding.open(Some(case.registry_question())),
+    };
     if confidence == Confidence::Possible {
         let rival = if matches!(case.fault(), Fault::ManifestMissing { .. }) {
             CauseId::ImageNotFoundTag
@@ -303,11 +356,14 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{CauseId, Confidence, registry::NearTag};
     use pulldoctor_reference::Reference;
 
     use super::PLACES;
-    use crate::fixture::{Fixture, stuck};
+    use crate::{
+        causes::support::missing::samples,
+        fixture::{Fixture, stuck},
+    };
 
     fn not_found(image: &str) -> Fixture {
         let name = Reference::parse(image).unwrap().normal();
@@ -379,5 +435,49 @@ mod tests {
             place.renamed(&image).unwrap(),
             "registry.k8s.io/kubebuilder/kube-rbac-proxy:v0.8.0"
         );
+    }
+
+    #[test]
+    fn what_the_registry_lacks_and_the_table_explains_is_proven() {
+        let image = "bitnami/postgresql:15.4.0";
+        let finding = not_found(image)
+            .registry(samples::lists(image, &["latest"]))
+            .judge();
+        assert_eq!(finding.cause, CauseId::DeprecatedRegistry);
+        assert_eq!(finding.confidence, Confidence::Proven);
+    }
+
+    #[test]
+    fn a_slip_of_the_fingers_is_a_missing_tag_first() {
+        let image = "bitnami/postgresql:latst";
+        let mut seen = samples::lists(image, &["latest"]);
+        seen.near_tags = vec![NearTag {
+            tag: "latest".to_owned(),
+            because: String::new(),
+            distance: 1,
+            ran_before: false,
+        }];
+        let finding = not_found(image).registry(seen).judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert_eq!(finding.also[0].cause, CauseId::DeprecatedRegistry);
+    }
+
+    #[test]
+    fn a_frozen_place_that_lists_its_tags_tells_of_a_missing_tag() {
+        let image = "k8s.gcr.io/pause:3.99";
+        let finding = not_found(image)
+            .registry(samples::lists(image, &["3.8"]))
+            .judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.also[0].cause, CauseId::DeprecatedRegistry);
+    }
+
+    #[test]
+    fn a_place_that_serves_the_image_is_not_the_fault() {
+        let image = "bitnami/postgresql:15.4.0";
+        let finding = not_found(image).registry(samples::there(image)).judge();
+        assert_ne!(finding.cause, CauseId::DeprecatedRegistry);
+        assert_eq!(finding.confidence, Confidence::Possible);
     }
 }

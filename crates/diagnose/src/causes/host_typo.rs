@@ -4,12 +4,16 @@ use pulldoctor_messages::{DnsFault, Fault};
 use pulldoctor_model::{CauseId, Confidence, Question};
 use strsim::damerau_levenshtein;
 
-use super::support::with_set_image;
+use super::{
+    here::{self, with_here},
+    support::{checked::with_checked, with_set_image},
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
     places::Places,
+    view::{Reached, from_here},
 };
 
 cause! {
@@ -24,7 +28,8 @@ cause! {
     /// ## How we know
     ///
     /// The node's name server answers that the name does not exist, and a host that is one or two
-    /// letters away is one that other pods of this cluster pull from.
+    /// letters away is one that other pods of this cluster pull from. A host that answers from here
+    /// is no typo: the node alone does not know it.
     ///
     /// ## What to do
     ///
@@ -76,14 +81,19 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let image = case.image.as_ref()?;
     let span = image.spans().registry?;
     let written = span.of(image.as_written())?;
-    if existed(case, written) {
+    // A host that answers here exists: it is unknown to the node alone.
+    if existed(case, written) || here::answers(case) {
         return None;
     }
+    let sight = from_here(case);
+    // The name resolves here, and nothing more is known of it.
+    let resolves_here =
+        sight.is_some_and(|sight| Reached::of_transcript(sight.transcript) >= Reached::Resolved);
     // `registry1` and `registry2` are near, and both may be meant.
     let near = near_in_use(case, written);
     if let Some(near) = near
         .as_deref()
-        .filter(|near| !differ_by_digits(written, near))
+        .filter(|near| !differ_by_digits(written, near) && !resolves_here)
     {
         let right = format!("{near}{}", &image.as_written()[span.end..]);
         let finding = case
@@ -98,6 +108,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                 format!("`{near}` serves other pods of this cluster"),
             )
             .caret(Some(span), format!("no such host; `{near}`?"));
+        let finding = match &sight {
+            Some(sight) => with_checked(finding, sight),
+            None => finding,
+        };
         return Some(
             with_set_image(finding, case, "set-host", format!("use `{right}`"), &right).into(),
         );
@@ -121,7 +135,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             ),
         )
         .caret(Some(span), format!("no such host; `{guess}`?"));
-    Some(finding.into())
+    Some(with_here(finding, case).into())
 }
 
 /// Whether an image was ever pulled from the host as written: then the name was right once.
@@ -179,9 +193,15 @@ fn port(host: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{Answer, CauseId, Confidence, Question, RegistryUse, Usage};
+    use pulldoctor_model::{
+        Answer, CauseId, Confidence, Question, RegistryUse, Usage,
+        registry::{Facts, Problem, StageName},
+    };
 
-    use crate::fixture::{Fixture, stuck};
+    use crate::{
+        causes::support::missing::samples::there,
+        fixture::{Fixture, failed_at, stuck},
+    };
 
     fn unresolved(host: &str, failure: &str) -> Fixture {
         let image = format!("{host}/shop/api:1");
@@ -252,5 +272,29 @@ mod tests {
             &["registry.example.com", "registri.example.com"],
         );
         assert_eq!(fixture.cause(), CauseId::RegistryUnreachableDns);
+    }
+
+    #[test]
+    fn a_host_that_answers_here_is_no_typo() {
+        let image = "regsitry.example.com/shop/api:1";
+        let fixture = || {
+            in_use(
+                unresolved("regsitry.example.com", "no such host"),
+                &["registry.example.com"],
+            )
+        };
+        let finding = fixture().registry(there(image)).judge();
+        assert_eq!(finding.cause, CauseId::RegistryUnreachableDns);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        // The name resolves here, to what does not answer: the node alone may not know it.
+        let seen = failed_at(image, StageName::Tcp, Problem::TcpTimeout, Facts::None);
+        assert_ne!(
+            fixture().registry(seen).judge().confidence,
+            Confidence::Proven
+        );
+        let seen = failed_at(image, StageName::Dns, Problem::DnsNxdomain, Facts::None);
+        let finding = fixture().registry(seen).judge();
+        assert_eq!(finding.cause, CauseId::HostTypo);
+        assert_eq!(finding.confidence, Confidence::Proven);
     }
 }

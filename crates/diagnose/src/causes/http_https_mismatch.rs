@@ -1,10 +1,11 @@
 //! `http-https-mismatch`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+use pulldoctor_model::{Applicability, CauseId, Confidence, Question, registry::Problem};
 
 use super::{
-    network::{curl, subject, with_places},
+    here,
+    network::{ask_others, curl, subject, with_places},
     runtime_files::with_scheme,
 };
 use crate::{
@@ -53,7 +54,7 @@ cause! {
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
         Fault::PlainHttp | Fault::TlsExpected | Fault::NotTls => {
-            let mut asked = vec![case.registry_elsewhere_question()];
+            let mut asked = ask_others(case);
             asked.extend(case.node_question());
             asked
         }
@@ -71,6 +72,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         Fault::TlsExpected => (
             Confidence::Likely,
             format!("{subject} speaks HTTPS, and the node asks it by plain HTTP"),
+        ),
+        Fault::NotTls if here::problem(case) == Some(Problem::TlsPlainHttp) => (
+            Confidence::Likely,
+            format!("{subject} speaks plain HTTP, and the node asks it by HTTPS"),
         ),
         Fault::NotTls => (
             Confidence::Possible,
@@ -118,9 +123,15 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{
+        CauseId, Confidence,
+        registry::{Problem, TlsFacts},
+    };
 
-    use crate::fixture::{node, stuck};
+    use crate::{
+        causes::here::samples,
+        fixture::{node, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com:5000/shop/api:1";
 
@@ -217,5 +228,20 @@ mod tests {
                 .iter()
                 .all(|remedy| remedy.id != "set-scheme")
         );
+    }
+
+    #[test]
+    fn plain_http_here_decides_what_the_text_leaves_open() {
+        let end = "tls: first record does not look like a TLS handshake";
+        let seen = |problem| samples::bad_tls(IMAGE, problem, TlsFacts::default());
+        let finding = stuck(IMAGE, "ErrImagePull", &text(end))
+            .registry(seen(Problem::TlsPlainHttp))
+            .judge();
+        assert_eq!(finding.cause, CauseId::HttpHttpsMismatch);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let other = stuck(IMAGE, "ErrImagePull", &text(end))
+            .registry(seen(Problem::TlsNotTls))
+            .judge();
+        assert_eq!(other.confidence, Confidence::Possible);
     }
 }

@@ -1,14 +1,23 @@
 //! `image-not-found-tag`.
 
 use pulldoctor_messages::{Fault, MissingBy};
-use pulldoctor_model::{CauseId, Confidence, Question, Revision};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, Finding, Question, Revision, clean_line, registry::NearTag,
+};
+use pulldoctor_reference::Reference;
 
-use super::support::{says_manifest_unknown, tag_of, with_missing_rivals, with_set_image};
+use super::support::{
+    ask_registry,
+    checked::{manifest, nearest, request, with_checked},
+    missing::{Missing, missing, there_now},
+    quote, says_manifest_unknown, tag_of, with_missing_rivals, with_set_image,
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
     places::Places,
+    view::Sight,
 };
 
 cause! {
@@ -24,7 +33,11 @@ cause! {
     /// The registry answers `404` for the manifest. The kubelet's text then ends in `not found`
     /// (containerd), `manifest unknown` (CRI-O, Docker). containerd asks by `HEAD`, whose answer
     /// has no body, so its text is the same for a missing repository: from the text alone this
-    /// is *possible*, and the registry decides by listing the repository's tags.
+    /// is *possible*.
+    ///
+    /// The registry decides, asked with the pod's own credentials: `404` for the manifest while it
+    /// lists the repository's tags proves it, from wherever it is asked. If it has the tag now,
+    /// someone pushed it meanwhile, or a mirror answers the node.
     ///
     /// ## What to do
     ///
@@ -53,6 +66,7 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
     }
     let mut asked = vec![case.image_elsewhere_question()];
     asked.extend(case.owner_question());
+    asked.extend(ask_registry(case));
     asked
 }
 
@@ -66,6 +80,14 @@ fn is_raised(case: &Case<'_>) -> bool {
             .image
             .as_ref()
             .is_none_or(|image| image.digest().is_none()),
+        // The repository may have come meanwhile, without the tag.
+        Fault::NameUnknown => {
+            matches!(missing(case), Missing::Manifest(_) | Missing::Listed(_))
+                && case
+                    .image
+                    .as_ref()
+                    .is_some_and(|image| image.digest().is_none())
+        }
         _ => false,
     }
 }
@@ -74,6 +96,93 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if !is_raised(case) {
         return None;
     }
+    let seen = missing(case);
+    let mut finding = match seen {
+        // That is a cause of its own.
+        Missing::Repository { .. } => return None,
+        Missing::There(sight) => {
+            let finding = there_now(case, CauseId::ImageNotFoundTag, &sight);
+            return Some(with_places(finding, case).into());
+        }
+        Missing::Manifest(sight) => proven(case, &sight),
+        Missing::Listed(sight) => listed(case, &sight),
+        Missing::Unclear(_) | Missing::Unasked => by_text(case),
+    };
+    let sight = seen.sight();
+    if let Some(image) = &case.image {
+        finding = finding.caret(
+            image.spans().tag.unwrap_or(image.spans().repository),
+            sight
+                .and_then(|sight| Some(request(sight.transcript, manifest(&sight)?)))
+                .unwrap_or_else(|| "the registry answers: not found".to_owned()),
+        );
+        if image.tag().is_none() {
+            finding = finding.note("tag", "none is written, so the kubelet asks for `latest`");
+        }
+    }
+    if let Some(sight) = sight {
+        finding = with_nearest(with_checked(finding, &sight), case, &sight);
+    }
+    finding = with_history(finding, case);
+    Some(with_places(finding, case).into())
+}
+
+/// The registry says so, to whom it lets read the repository.
+fn proven(case: &Case<'_>, sight: &Sight<'_>) -> Finding {
+    let agrees = *case.fault() != Fault::NameUnknown;
+    case.finding(
+        CauseId::ImageNotFoundTag,
+        if agrees {
+            Confidence::Proven
+        } else {
+            Confidence::Likely
+        },
+        case.image_object(),
+        format!(
+            "`{}` has no tag `{}`",
+            case.repository(),
+            clean_line(&sight.transcript.reference)
+        ),
+    )
+    .rules_out(
+        CauseId::ImageNotFoundRepo,
+        "the registry lists the repository's tags",
+    )
+    .rules_out(
+        CauseId::NotFoundOrPrivate,
+        "the registry lists the repository's tags",
+    )
+}
+
+/// The list and the manifests disagree.
+fn listed(case: &Case<'_>, sight: &Sight<'_>) -> Finding {
+    case.finding(
+        CauseId::ImageNotFoundTag,
+        Confidence::Possible,
+        case.image_object(),
+        format!(
+            "`{}` lists the tag `{}`, but has no manifest for it",
+            case.repository(),
+            clean_line(&sight.transcript.reference)
+        ),
+    )
+    .rival(
+        CauseId::CorruptedContent,
+        "a registry that lost the manifest answers in the same way",
+        "the registry's own store, or a push of the tag",
+    )
+    .remedy(
+        "push-again",
+        Applicability::Advice,
+        "push the image again",
+        case.image
+            .as_ref()
+            .map(|image| format!("docker push {}", quote(image.as_written()))),
+    )
+}
+
+/// Without the registry's word.
+fn by_text(case: &Case<'_>) -> Finding {
     let registry_says_manifest = says_manifest_unknown(case);
     let confidence = if registry_says_manifest {
         Confidence::Likely
@@ -91,30 +200,65 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         ),
         None => "the registry has no such tag".to_owned(),
     };
-    let mut finding = case.finding(
+    let finding = case.finding(
         CauseId::ImageNotFoundTag,
         confidence,
         case.image_object(),
         summary,
     );
     if confidence == Confidence::Possible {
-        finding = with_missing_rivals(finding, case);
+        with_missing_rivals(finding, case)
+    } else {
+        finding
     }
-    if let Some(image) = &case.image {
-        finding = finding.caret(
-            image.spans().tag.unwrap_or(image.spans().repository),
-            "the registry answers: not found",
-        );
-        if image.tag().is_none() {
-            finding = finding.note("tag", "none is written, so the kubelet asks for `latest`");
-        }
+}
+
+/// The nearest tags that the registry has, and the change to the first of them. Never `latest` on
+/// our own: nobody knows what it is.
+pub(crate) fn with_nearest(finding: Finding, case: &Case<'_>, sight: &Sight<'_>) -> Finding {
+    let near: Vec<NearTag> = sight
+        .transcript
+        .near_tags
+        .iter()
+        .filter(|near| near.tag != "latest")
+        .cloned()
+        .collect();
+    let Some(text) = nearest(&near) else {
+        return finding;
+    };
+    let finding = finding.note("nearest", text);
+    let (Some(first), Some(image)) = (near.first(), &case.image) else {
+        return finding;
+    };
+    // A tag from a registry is hostile text until it is one.
+    let right = with_tag(image, &first.tag);
+    if Reference::parse(&right).is_err() {
+        return finding;
     }
-    finding = with_history(finding, case);
-    Some(with_places(finding, case).into())
+    with_set_image(
+        finding,
+        case,
+        "set-tag",
+        if first.ran_before {
+            format!("use tag `{}`, which ran here before", first.tag)
+        } else {
+            format!("use tag `{}`, the nearest that the registry has", first.tag)
+        },
+        &right,
+    )
+}
+
+/// The image with another tag, otherwise as it is written.
+fn with_tag(image: &Reference, tag: &str) -> String {
+    let written = image.as_written();
+    match image.spans().tag {
+        Some(span) => format!("{}{tag}{}", &written[..span.start], &written[span.end..]),
+        None => format!("{written}:{tag}"),
+    }
 }
 
 /// What ran before is what most likely works again.
-fn with_history(finding: pulldoctor_model::Finding, case: &Case<'_>) -> pulldoctor_model::Finding {
+fn with_history(finding: Finding, case: &Case<'_>) -> Finding {
     let owner = case.owner();
     let Some(before) = owner.seen().and_then(|facts| {
         facts
@@ -124,12 +268,20 @@ fn with_history(finding: pulldoctor_model::Finding, case: &Case<'_>) -> pulldoct
     }) else {
         return finding;
     };
+    let offered = finding
+        .remedies
+        .iter()
+        .filter_map(|remedy| remedy.command.as_deref())
+        .any(|command| command.contains(&format!("={} ", before.image)));
     let finding = finding
         .seen(
             owner.answered(),
             format!("`{}` before (revision {})", before.image, before.name),
         )
         .note("before", describe(before));
+    if offered {
+        return finding;
+    }
     with_set_image(
         finding,
         case,
@@ -154,7 +306,7 @@ fn describe(revision: &Revision) -> String {
 }
 
 /// The same image running elsewhere says that the tag was there once.
-fn with_places(finding: pulldoctor_model::Finding, case: &Case<'_>) -> pulldoctor_model::Finding {
+fn with_places(finding: Finding, case: &Case<'_>) -> Finding {
     let Some(places) = Places::of_image(case) else {
         return finding;
     };
@@ -175,9 +327,14 @@ fn with_places(finding: pulldoctor_model::Finding, case: &Case<'_>) -> pulldocto
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{Answer, CauseId, Confidence, OwnerFacts, Question, Revision};
+    use pulldoctor_model::{
+        Answer, CauseId, Confidence, OwnerFacts, Question, Revision, Vantage, registry::NearTag,
+    };
 
-    use crate::fixture::{at, stuck};
+    use crate::{
+        causes::support::missing::samples,
+        fixture::{at, node, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com/shop/api:v1.4.2";
     const CONTAINERD_1: &str = "rpc error: code = NotFound desc = failed to pull and unpack image \"registry.example.com/shop/api:v1.4.2\": failed to resolve reference \"registry.example.com/shop/api:v1.4.2\": registry.example.com/shop/api:v1.4.2: not found";
@@ -231,6 +388,119 @@ mod tests {
                 "kubectl set image deployment/api api=registry.example.com/shop/api:v1.4.1 -n shop"
             )
         );
+    }
+
+    fn near(tag: &str, ran_before: bool) -> NearTag {
+        NearTag {
+            tag: tag.to_owned(),
+            because: "another patch".to_owned(),
+            distance: 1,
+            ran_before,
+        }
+    }
+
+    #[test]
+    fn the_registry_proves_it_and_names_the_nearest() {
+        let mut seen = samples::lists(IMAGE, &["latest", "v1.4.1", "v1.4.0"]);
+        seen.near_tags = vec![
+            near("latest", false),
+            near("v1.4.1", true),
+            near("v1.4.0", false),
+        ];
+        let finding = stuck(IMAGE, "ErrImagePull", CONTAINERD_1)
+            .registry(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert_eq!(
+            finding.summary,
+            "`registry.example.com/shop/api` has no tag `v1.4.2`"
+        );
+        assert!(finding.rivals.is_empty() && finding.open.is_empty());
+        let caret = finding.caret.unwrap();
+        assert_eq!(caret.label, "HEAD manifests/v1.4.2 -> 404");
+        let seen = finding.evidence.last().unwrap();
+        assert_eq!(seen.from, Vantage::Here);
+        assert_eq!(
+            seen.answer,
+            "dns ok  tcp ok  tls ok  credential 1 of 1 (secret regcred, user ci-bot) granted  \
+             HEAD manifests/v1.4.2 -> 404  tags/list 3 tags"
+        );
+        let excluded: Vec<_> = finding.ruled_out.iter().map(|out| out.cause).collect();
+        assert!(
+            excluded.contains(&CauseId::ImageNotFoundRepo),
+            "{excluded:?}"
+        );
+        // `latest` is never proposed on our own, near or not.
+        assert_eq!(finding.remedies[0].id, "set-tag");
+        assert_eq!(
+            finding.remedies[0].command.as_deref(),
+            Some(
+                "kubectl set image deployment/api api=registry.example.com/shop/api:v1.4.1 -n shop"
+            )
+        );
+        assert!(finding.notes.iter().any(|(word, text)| {
+            word == "nearest" && text == "v1.4.1 (another patch; ran here), v1.4.0 (another patch)"
+        }));
+    }
+
+    #[test]
+    fn without_a_list_of_tags_the_repository_stays_a_rival() {
+        for seen in [
+            samples::refuses(IMAGE, 405, None),
+            samples::refuses(IMAGE, 404, None),
+            samples::refuses(IMAGE, 403, Some("DENIED")),
+        ] {
+            let finding = stuck(IMAGE, "ErrImagePull", CONTAINERD_1)
+                .registry(seen)
+                .judge();
+            assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+            assert_eq!(finding.confidence, Confidence::Possible);
+            assert_eq!(finding.rivals[0].cause, CauseId::ImageNotFoundRepo);
+        }
+    }
+
+    #[test]
+    fn a_tag_that_is_there_now_is_no_confident_old_verdict() {
+        let finding = stuck(IMAGE, "ErrImagePull", CONTAINERD_1)
+            .registry(samples::there(IMAGE))
+            .judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.rivals[0].cause, CauseId::MirrorMisconfigured);
+        assert!(
+            finding
+                .summary
+                .contains("has `registry.example.com/shop/api:v1.4.2` now")
+        );
+        assert!(finding.remedies.iter().any(|remedy| remedy.id == "wait"));
+    }
+
+    #[test]
+    fn a_tag_that_is_listed_without_its_manifest() {
+        let finding = stuck(IMAGE, "ErrImagePull", CONTAINERD_1)
+            .registry(samples::lists(IMAGE, &["v1.4.1", "v1.4.2"]))
+            .judge();
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.rivals[0].cause, CauseId::CorruptedContent);
+    }
+
+    #[test]
+    fn a_hostile_tag_makes_no_command() {
+        let mut seen = samples::lists(IMAGE, &["v1.4.1"]);
+        seen.near_tags = vec![near("v1; rm -rf /", false)];
+        let finding = stuck(IMAGE, "ErrImagePull", CONTAINERD_1)
+            .registry(seen)
+            .judge();
+        assert!(finding.remedies.iter().all(|remedy| remedy.id != "set-tag"));
+    }
+
+    #[test]
+    fn it_is_asked_after_the_node() {
+        let fixture = stuck(IMAGE, "ErrImagePull", CONTAINERD_1);
+        let is_registry = |question: &Question| matches!(question, Question::Registry { .. });
+        assert!(!fixture.questions().iter().any(is_registry));
+        assert!(fixture.node(node()).questions().iter().any(is_registry));
     }
 
     #[test]

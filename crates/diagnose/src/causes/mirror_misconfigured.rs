@@ -6,11 +6,13 @@ use pulldoctor_model::{CauseId, Confidence, Finding, Question};
 use super::{
     network::{Route, route, subject, unreachable, with_places},
     runtime_files::with_mirror_file,
+    support::missing::says_missing,
 };
 use crate::{
     case::Case,
     cause::{Raised, Role, cause},
     finding::FindingExt,
+    view::from_here,
 };
 
 cause! {
@@ -41,7 +43,7 @@ cause! {
     /// ## What it is not
     ///
     /// - A mirror that is reached and refuses is named by what it answers; the mirror then stands
-    ///   beside it.
+    ///   beside it, unless the registry itself, asked from here, has what the mirror lacks.
     /// - A host that the registry itself sends the node to is `blob-host-unreachable`.
     ///
     /// ## Sources
@@ -130,6 +132,17 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             );
             Some(finding.into())
         }
+        (Route::Mirror, None) if registry_differs(case) => {
+            let finding = finding(
+                case,
+                Confidence::Likely,
+                format!(
+                    "`{}`, the node's mirror of `{registry}`, does not serve what `{registry}` has",
+                    case.failed_host()
+                ),
+            );
+            Some(finding.into())
+        }
         // A mirror that was reached: what it said is the cause, that it is one stands beside it.
         (Route::Mirror | Route::StandIn, None) => Some(beside(finding(
             case,
@@ -153,6 +166,22 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         }
         _ => None,
     }
+}
+
+/// The registry itself has the image that a mirror lacks, or a whole copy of what arrived broken.
+fn registry_differs(case: &Case<'_>) -> bool {
+    let Some(sight) = from_here(case).filter(|sight| sight.transcript.is_good()) else {
+        return false;
+    };
+    let is_content = matches!(
+        case.fault(),
+        Fault::DigestMismatch
+            | Fault::SizeMismatch
+            | Fault::BrokenArchive
+            | Fault::DiffIdMismatch
+            | Fault::BlobMissing
+    );
+    says_missing(case) || (is_content && sight.is_verified())
 }
 
 fn beside(finding: Finding) -> Raised {
@@ -199,7 +228,10 @@ fn finding(case: &Case<'_>, confidence: Confidence, summary: String) -> Finding 
 mod tests {
     use pulldoctor_model::{CauseId, Confidence, ObjectKind};
 
-    use crate::fixture::{node, stuck};
+    use crate::{
+        causes::support::missing::samples::{lists, there},
+        fixture::{node, stuck},
+    };
 
     const IMAGE: &str = "docker.io/library/redis:7";
 
@@ -271,5 +303,24 @@ mod tests {
         let text = "rpc error: code = NotFound desc = failed to pull and unpack image \"docker.io/library/redis:7\": failed to resolve image: no resolve hosts: not found";
         let finding = stuck(IMAGE, "ErrImagePull", text).judge();
         assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+    }
+
+    #[test]
+    fn a_mirror_without_what_the_registry_has_is_the_fault() {
+        let text = format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to copy: httpReadSeeker: failed open: content at https://mirror.example.com/v2/library/redis/manifests/sha256:aa?ns=docker.io not found: not found"
+        );
+        let alone = stuck(IMAGE, "ErrImagePull", &text).judge();
+        assert_ne!(alone.cause, CauseId::MirrorMisconfigured);
+        let finding = stuck(IMAGE, "ErrImagePull", &text)
+            .registry(there(IMAGE))
+            .judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        // Where the registry lacks it too, the mirror only repeats it.
+        let missing = stuck(IMAGE, "ErrImagePull", &text)
+            .registry(lists(IMAGE, &["6"]))
+            .judge();
+        assert_ne!(missing.cause, CauseId::MirrorMisconfigured);
     }
 }

@@ -22,6 +22,7 @@ mod deprecated_registry;
 mod disk;
 mod disk_full;
 mod disk_io_error;
+mod here;
 mod host_typo;
 mod http_https_mismatch;
 mod image_not_entitled;

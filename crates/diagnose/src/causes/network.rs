@@ -1,9 +1,9 @@
 //! What the network and TLS causes share: whose host failed, in which words, and who else sees it.
 
 use pulldoctor_messages::{Fault, HostRole, Runtime};
-use pulldoctor_model::{CauseId, Finding};
+use pulldoctor_model::{CauseId, Finding, Question};
 
-use super::runtime_files::runtime;
+use super::{here::with_here, runtime_files::runtime, support::ask_registry};
 use crate::{case::Case, finding::FindingExt, places::Places};
 
 /// What the host of the failed request is to the image's registry.
@@ -115,8 +115,22 @@ pub(crate) fn subject(case: &Case<'_>) -> String {
     }
 }
 
-/// Adds who else reaches, or fails to reach, the registry.
+/// Asks who else reaches the registry: other nodes, and this place. The pause image is left to the
+/// nodes: no credential of the pod opens it.
+pub(crate) fn ask_others(case: &Case<'_>) -> Vec<Question> {
+    let mut asked = vec![case.registry_elsewhere_question()];
+    if !matches!(case.fault(), Fault::SandboxImage { .. }) {
+        asked.extend(ask_registry(case));
+    }
+    asked
+}
+
+/// Adds who else reaches, or fails to reach, the registry: other nodes, and this place.
 pub(crate) fn with_places(finding: Finding, case: &Case<'_>) -> Finding {
+    with_here(with_nodes(finding, case), case)
+}
+
+fn with_nodes(finding: Finding, case: &Case<'_>) -> Finding {
     let Some(places) = Places::of_registry(case) else {
         return finding;
     };

@@ -5,13 +5,14 @@ use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question};
 
 use super::{
     node_view::{on_node, outlasts_retries, with_move_away},
-    support::quote,
+    support::{ask_registry, checked::with_checked, quote},
 };
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
     places::Places,
+    view::from_here,
 };
 
 cause! {
@@ -59,7 +60,9 @@ cause! {
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
     if matches!(case.fault(), Fault::LocalStoreDamaged | Fault::SnapshotRace) {
-        vec![case.image_elsewhere_question()]
+        let mut asked = vec![case.image_elsewhere_question()];
+        asked.extend(ask_registry(case));
+        asked
     } else {
         Vec::new()
     }
@@ -79,9 +82,13 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let here_only = places
         .as_ref()
         .is_some_and(|places| places.only_this_node(case));
-    let everywhere = places
-        .as_ref()
-        .is_some_and(|places| places.failing.len() > 1);
+    let sight = from_here(case);
+    // A registry that serves every part is not what several nodes share.
+    let served = sight.is_some_and(|sight| sight.transcript.is_good());
+    let everywhere = !served
+        && places
+            .as_ref()
+            .is_some_and(|places| places.failing.len() > 1);
     let confidence = match (race, here_only, everywhere) {
         (false, true, _) => Confidence::Proven,
         (false, false, false) | (true, true, _) => Confidence::Likely,
@@ -110,6 +117,15 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             case.image_elsewhere().answered(),
             format!("yes, on {} meanwhile: the image is fine", nodes.join(", ")),
         );
+    }
+    if let Some(sight) = &sight {
+        finding = with_checked(finding, sight);
+        if served {
+            finding = finding.rules_out(
+                CauseId::CorruptedContent,
+                "the registry serves every part of the image",
+            );
+        }
     }
     if confidence == Confidence::Possible {
         finding = if race {
@@ -168,7 +184,10 @@ fn with_clean_up(finding: Finding, case: &Case<'_>) -> Finding {
 mod tests {
     use pulldoctor_model::{Answer, CauseId, Confidence, ImagePlace, ObjectKind, Question, Usage};
 
-    use crate::fixture::{Fixture, at, stuck};
+    use crate::{
+        causes::support::missing::samples::there,
+        fixture::{Fixture, at, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
     const BLOB: &str = "rpc error: code = NotFound desc = failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to extract layer sha256:5dac: failed to get reader from content store: blob sha256:7c3b expected at /var/lib/containerd/io.containerd.content.v1.content/blobs/sha256/7c3b: blob not found: not found";
@@ -242,5 +261,15 @@ mod tests {
             stuck(IMAGE, "ErrImagePull", text).cause(),
             CauseId::CorruptedContent
         );
+    }
+
+    #[test]
+    fn a_registry_that_serves_every_part_clears_it() {
+        let several = || places(stuck(IMAGE, "ErrImagePull", BLOB), &[("n2", 0, 1)]);
+        assert_eq!(several().judge().confidence, Confidence::Possible);
+        let finding = several().registry(there(IMAGE)).judge();
+        assert_eq!(finding.cause, CauseId::NodeStoreDamaged);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.rivals.is_empty());
     }
 }

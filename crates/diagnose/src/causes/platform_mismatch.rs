@@ -1,17 +1,21 @@
 //! `platform-mismatch`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, NodeFacts, Question};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, NodeFacts, Question, clean_line,
+    registry::{Facts, Problem, StageName},
+};
 
 use super::{
     node_view::on_node,
-    support::{in_namespace, quote},
+    support::{ask_registry, checked::with_checked, in_namespace, missing::there_now, quote},
 };
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
     places::Places,
+    view::{Reached, Sight, from_here},
 };
 
 cause! {
@@ -28,7 +32,7 @@ cause! {
     /// match for platform in manifest: not found` (containerd), `no image found in image index for
     /// architecture "arm64"` (CRI-O), `no matching manifest for linux/arm64/v8 in the manifest list
     /// entries` (Docker). The text ends in `not found`, but the tag is there. The registry's index
-    /// beside the node's platform proves it.
+    /// beside the node's platform proves it, from wherever it is read.
     ///
     /// ## What to do
     ///
@@ -56,7 +60,51 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
     }
     let mut asked: Vec<Question> = case.node_question().into_iter().collect();
     asked.push(case.image_elsewhere_question());
+    asked.extend(ask_registry(case));
     asked
+}
+
+/// What the registry's index says of the node's platform.
+enum Index<'a> {
+    /// It was not read.
+    Unread,
+    /// It has others only.
+    Lacks(Sight<'a>, &'a [String]),
+    /// It has the platform, or there is no index.
+    Fits(Sight<'a>),
+}
+
+fn index<'a>(case: &Case<'a>, platform: Option<&str>) -> Index<'a> {
+    let Some(sight) = from_here(case) else {
+        return Index::Unread;
+    };
+    match sight.facts(StageName::Platform) {
+        Some(Facts::Platform(facts)) if sight.problem() == Some(Problem::NoPlatform) => {
+            Index::Lacks(sight, &facts.available)
+        }
+        Some(Facts::Platform(facts)) => match platform {
+            // Nothing was asked for: the list says it all the same.
+            Some(wanted) if facts.wanted.is_empty() && !offers(&facts.available, wanted) => {
+                Index::Lacks(sight, &facts.available)
+            }
+            Some(_) => Index::Fits(sight),
+            None => Index::Unread,
+        },
+        // One manifest without an index fits every platform.
+        Some(_) if Reached::of_transcript(sight.transcript) >= Reached::Manifest => {
+            Index::Fits(sight)
+        }
+        _ => Index::Unread,
+    }
+}
+
+/// Whether one of the platforms is the wanted one, whatever its variant.
+fn offers(available: &[String], wanted: &str) -> bool {
+    let short =
+        |platform: &str| -> String { platform.split('/').take(2).collect::<Vec<_>>().join("/") };
+    available
+        .iter()
+        .any(|platform| short(platform) == short(wanted))
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
@@ -86,12 +134,28 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             on_node(case)
         ),
     };
+    let seen = index(case, platform.as_deref());
+    if let Index::Fits(sight) = &seen {
+        return Some(there_now(case, CauseId::PlatformMismatch, sight).into());
+    }
     let mut finding = case.finding(
         CauseId::PlatformMismatch,
-        Confidence::Likely,
+        if matches!(seen, Index::Lacks(..)) {
+            Confidence::Proven
+        } else {
+            Confidence::Likely
+        },
         case.image_object(),
         summary,
     );
+    let mut available: &[String] = &[];
+    if let Index::Lacks(sight, platforms) = seen {
+        available = platforms;
+        finding = with_checked(finding, &sight);
+        if !available.is_empty() {
+            finding = finding.note("platforms", clean_line(&available.join(", ")));
+        }
+    }
     if let Some(facts) = node.seen() {
         finding = finding.seen(node.answered(), facts.platform());
     }
@@ -107,12 +171,14 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if let Some(arch) = &case.symptom.wanted_arch {
         finding = finding.note("node selector", format!("kubernetes.io/arch={arch}"));
     }
-    finding = finding.open(Some(case.registry_question()));
+    if finding.confidence != Confidence::Proven {
+        finding = finding.open(Some(case.registry_question()));
+    }
     finding = finding.remedy(
         "select-architecture",
         Applicability::Consent,
         "schedule it on nodes of a platform that the image has",
-        selector_command(case, platform.as_deref()),
+        selector_command(case, platform.as_deref(), available),
     );
     let build = platform.as_deref().filter(|text| is_platform(text));
     Some(
@@ -136,18 +202,31 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 /// The command that keeps the pods on the other common architecture; none where the owner's
 /// template cannot be changed or the node's architecture is not one of the two.
-fn selector_command(case: &Case<'_>, platform: Option<&str>) -> Option<String> {
+fn selector_command(
+    case: &Case<'_>,
+    platform: Option<&str>,
+    available: &[String],
+) -> Option<String> {
     let (kind, name) = case.symptom.owner.as_deref()?.split_once('/')?;
     if !matches!(kind, "Deployment" | "StatefulSet") {
         // A DaemonSet is meant for every node.
         return None;
     }
-    let arch = platform?.split('/').nth(1)?;
-    // An image lacks one of the two because it was built on the other.
-    let other = match arch {
-        "amd64" => "arm64",
-        "arm64" => "amd64",
-        _ => return None,
+    let (os, arch) = platform?.split_once('/')?;
+    let arch = arch.split('/').next()?;
+    let other = if available.is_empty() {
+        // An image lacks one of the two because it was built on the other.
+        match arch {
+            "amd64" => "arm64",
+            "arm64" => "amd64",
+            _ => return None,
+        }
+    } else {
+        // What there is, for nodes of the same system; a text from a registry until it is known.
+        let has = |wanted: &str| offers(available, &format!("{os}/{wanted}"));
+        ["amd64", "arm64"]
+            .into_iter()
+            .find(|other| *other != arch && has(other))?
     };
     Some(format!(
         "kubectl patch {} {} --patch '{{\"spec\":{{\"template\":{{\"spec\":{{\"nodeSelector\":{{\"kubernetes.io/arch\":\"{other}\"}}}}}}}}}}'",
@@ -166,9 +245,15 @@ fn is_platform(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence, ObjectKind};
+    use pulldoctor_model::{
+        CauseId, Confidence, Finding, ObjectKind,
+        registry::{Facts, PlatformFacts, Problem, StageName, Transcript},
+    };
 
-    use crate::fixture::{node, stuck};
+    use crate::{
+        causes::support::missing::samples::there,
+        fixture::{failed_at, node, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
     const TEXT: &str = "rpc error: code = NotFound desc = failed to pull and unpack image \"registry.example.com/shop/api:1\": no match for platform in manifest: not found";
@@ -222,5 +307,67 @@ mod tests {
             stuck(IMAGE, "ErrImagePull", &text).cause(),
             CauseId::PlatformMismatch
         );
+    }
+
+    fn index(available: &[&str], problem: Option<Problem>) -> Transcript {
+        let facts = Facts::Platform(PlatformFacts {
+            wanted: "linux/arm64".to_owned(),
+            available: available.iter().map(|one| (*one).to_owned()).collect(),
+            chosen: None,
+        });
+        match problem {
+            Some(problem) => failed_at(IMAGE, StageName::Platform, problem, facts),
+            None => {
+                let mut seen = there(IMAGE);
+                for stage in &mut seen.stages {
+                    if stage.stage == StageName::Platform {
+                        stage.facts = facts.clone();
+                    }
+                }
+                seen
+            }
+        }
+    }
+
+    fn on_arm(seen: Transcript) -> Finding {
+        let mut facts = node();
+        facts.arch = "arm64".to_owned();
+        stuck(IMAGE, "ErrImagePull", TEXT)
+            .node(facts)
+            .registry(seen)
+            .judge()
+    }
+
+    #[test]
+    fn an_index_without_the_nodes_platform_proves_it() {
+        let finding = on_arm(index(
+            &["linux/amd64", "windows/amd64"],
+            Some(Problem::NoPlatform),
+        ));
+        assert_eq!(finding.cause, CauseId::PlatformMismatch);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(finding.open.is_empty());
+        assert!(finding.notes.contains(&(
+            "platforms".to_owned(),
+            "linux/amd64, windows/amd64".to_owned()
+        )));
+        assert!(
+            finding.remedies[0]
+                .command
+                .as_deref()
+                .unwrap()
+                .contains("\"amd64\"")
+        );
+        // Nodes of a platform that the index lacks too are not offered.
+        let other = on_arm(index(&["linux/s390x"], Some(Problem::NoPlatform)));
+        assert_eq!(other.remedies[0].command, None);
+    }
+
+    #[test]
+    fn an_index_that_has_it_now_is_no_confident_old_verdict() {
+        let finding = on_arm(index(&["linux/amd64", "linux/arm64"], None));
+        assert_eq!(finding.cause, CauseId::PlatformMismatch);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.rivals[0].cause, CauseId::MirrorMisconfigured);
     }
 }

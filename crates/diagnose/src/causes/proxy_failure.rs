@@ -4,7 +4,7 @@ use pulldoctor_messages::{Fault, ProxyFault, Runtime};
 use pulldoctor_model::{CauseId, Confidence, Question};
 
 use super::{
-    network::{unreachable, with_places},
+    network::{ask_others, unreachable, with_places},
     runtime_files::{runtime, with_proxy_file},
 };
 use crate::{
@@ -58,7 +58,7 @@ cause! {
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
         Fault::Proxy { .. } => {
-            let mut asked = vec![case.registry_elsewhere_question()];
+            let mut asked = ask_others(case);
             asked.extend(case.node_question());
             asked
         }

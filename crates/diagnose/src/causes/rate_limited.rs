@@ -1,13 +1,23 @@
 //! `rate-limited`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, Finding, Object, Question, registry::Problem,
+};
 
-use super::support::credentials::{Keys, create_secret_command, keys, list, named};
+use super::{
+    node_view::duration,
+    support::{
+        ask_registry,
+        checked::with_checked,
+        credentials::{Keys, create_secret_command, keys, list, named},
+    },
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    view::from_here,
 };
 
 cause! {
@@ -25,6 +35,9 @@ cause! {
     /// behind one gateway share one address. Only fetched manifests count, so containerd fails
     /// after it has resolved the tag. A bare 429 without a text is Docker Hub's other limit,
     /// against thousands of requests a minute.
+    ///
+    /// Asked from here, the registry tells its limit and when to come again. It counts this place
+    /// apart from the node, so an answer here excludes nothing.
     ///
     /// ## What to do
     ///
@@ -51,6 +64,7 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
         .iter()
         .map(|one| case.secret_question(one.name))
         .chain([case.registry_elsewhere_question()])
+        .chain(ask_registry(case))
         .collect()
 }
 
@@ -100,7 +114,8 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             ),
         );
     }
-    Some(with_remedies(with_others(finding, case), case, anonymous).into())
+    finding = with_limit(with_others(finding, case), case);
+    Some(with_remedies(finding, case, anonymous).into())
 }
 
 /// How many others wait for the same registry.
@@ -117,6 +132,43 @@ fn with_others(finding: Finding, case: &Case<'_>) -> Finding {
         places.answered(),
         format!("{waiting} containers wait for images of this registry"),
     )
+}
+
+/// What the registry says of its limit here, where another address is counted.
+fn with_limit(finding: Finding, case: &Case<'_>) -> Finding {
+    let Some(sight) = from_here(case) else {
+        return finding;
+    };
+    let mut finding = with_checked(finding, &sight);
+    if sight.problem() == Some(Problem::RateLimited) {
+        finding = finding.seen(Some(sight.answered), "it limits requests from here, too");
+    } else if sight.transcript.is_good() {
+        finding = finding.seen(
+            Some(sight.answered),
+            "it serves the image here: the limit counts the node's address or login",
+        );
+    }
+    let Some(limit) = &sight.transcript.rate_limit else {
+        return finding;
+    };
+    if let Some(most) = limit.limit {
+        let window = limit
+            .window_s
+            .and_then(|seconds| i64::try_from(seconds).ok())
+            .map_or_else(String::new, |seconds| format!(" in {}", duration(seconds)));
+        let left = match limit.remaining {
+            Some(0) => ", none left here",
+            _ => "",
+        };
+        finding = finding.note("registry's limit", format!("{most} requests{window}{left}"));
+    }
+    match limit.retry_after_s {
+        Some(seconds) if case.reading().facts.retry_after.is_none() => finding.note(
+            "retry after",
+            format!("{seconds} s, as the registry says here"),
+        ),
+        _ => finding,
+    }
 }
 
 fn with_remedies(finding: Finding, case: &Case<'_>, anonymous: bool) -> Finding {
@@ -146,9 +198,15 @@ fn with_remedies(finding: Finding, case: &Case<'_>, anonymous: bool) -> Finding 
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence, ObjectKind};
+    use pulldoctor_model::{
+        CauseId, Confidence, ObjectKind,
+        registry::{Facts, Problem, RateLimit, StageName},
+    };
 
-    use crate::fixture::{pull_secret, stuck};
+    use crate::{
+        causes::support::missing::samples::there,
+        fixture::{failed_at, pull_secret, stuck},
+    };
 
     const HUB: &str = "failed to pull and unpack image \"docker.io/library/nginx:1\": failed to copy: httpReadSeeker: failed open: unexpected status from GET request to https://registry-1.docker.io/v2/library/nginx/manifests/sha256:aa: 429 Too Many Requests\ntoomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit";
 
@@ -185,6 +243,53 @@ mod tests {
         assert_ne!(
             stuck("nginx:1", "ErrImagePull", "pull QPS exceeded").cause(),
             CauseId::RateLimited
+        );
+    }
+
+    #[test]
+    fn what_the_registry_says_of_its_limit_is_told() {
+        let mut seen = failed_at(
+            "nginx:1",
+            StageName::Manifest,
+            Problem::RateLimited,
+            Facts::None,
+        );
+        seen.rate_limit = Some(RateLimit {
+            limit: Some(100),
+            remaining: Some(0),
+            window_s: Some(21_600),
+            source: Some("203.0.113.7".to_owned()),
+            retry_after_s: Some(30),
+        });
+        let finding = stuck("nginx:1", "ErrImagePull", HUB).registry(seen).judge();
+        assert_eq!(finding.cause, CauseId::RateLimited);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let note = |wanted: &str| {
+            finding
+                .notes
+                .iter()
+                .find(|(word, _)| word == wanted)
+                .map(|(_, text)| text.as_str())
+        };
+        assert_eq!(
+            note("registry's limit"),
+            Some("100 requests in 6 h, none left here")
+        );
+        assert_eq!(note("retry after"), Some("30 s, as the registry says here"));
+    }
+
+    #[test]
+    fn a_limit_that_is_not_reached_here_is_the_nodes() {
+        let finding = stuck("nginx:1", "ErrImagePull", HUB)
+            .registry(there("nginx:1"))
+            .judge();
+        assert_eq!(finding.cause, CauseId::RateLimited);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(
+            finding
+                .evidence
+                .iter()
+                .any(|item| item.answer.contains("counts the node's"))
         );
     }
 }

@@ -3,10 +3,13 @@
 use pulldoctor_messages::{Fault, Operation};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
 
+use super::support::{ask_registry, checked::with_checked};
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    transcript::of_problem,
+    view::from_here,
 };
 
 cause! {
@@ -21,7 +24,8 @@ cause! {
     ///
     /// A status of 500 and above. An answer that no registry gives (HTML where JSON belongs, a
     /// token answer without a token) is only *possible*: a proxy or a login page may have
-    /// answered in its place. So is a 401 for a layer whose manifest was served.
+    /// answered in its place. So is a 401 for a layer whose manifest was served. The same answer
+    /// from here makes it *likely*, since the node's proxy does not stand between.
     ///
     /// ## What to do
     ///
@@ -63,7 +67,9 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
     if (answered(case).is_none() && !refuses_a_layer(case)) || case.pasted {
         return Vec::new();
     }
-    vec![case.registry_elsewhere_question()]
+    let mut asked = vec![case.registry_elsewhere_question()];
+    asked.extend(ask_registry(case));
+    asked
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
@@ -78,7 +84,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     } else {
         "the registry".to_owned()
     };
-    let confidence = if is_fault {
+    // An answer that is no registry's, and comes here too, is not one of the node's proxy.
+    let same_here = foreign.is_none() && fails_here(case);
+    let confidence = if is_fault || same_here {
         Confidence::Likely
     } else {
         Confidence::Possible
@@ -95,7 +103,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         Object::registry(case.failed_host()),
         summary,
     );
-    if !is_fault {
+    if confidence == Confidence::Possible {
         let decided_by = case.node_view_question().map_or_else(
             || case.registry_question().to_string(),
             |question| question.to_string(),
@@ -114,6 +122,31 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             .open(case.node_view_question());
     }
     Some(with_wait(with_others(finding, case)).into())
+}
+
+/// Whether the registry has a fault of its own here, too.
+fn fails_here(case: &Case<'_>) -> bool {
+    from_here(case)
+        .and_then(|sight| sight.problem())
+        .is_some_and(|problem| of_problem(problem) == Some(CauseId::RegistryServerError))
+}
+
+/// What the registry answers here.
+fn with_answer(finding: Finding, case: &Case<'_>) -> Finding {
+    let Some(sight) = from_here(case) else {
+        return finding;
+    };
+    let finding = with_checked(finding, &sight);
+    if fails_here(case) {
+        finding.seen(Some(sight.answered), "it fails here, too")
+    } else if sight.transcript.is_good() {
+        finding.seen(
+            Some(sight.answered),
+            "it serves the image here: the fault is over, or lies between it and the node",
+        )
+    } else {
+        finding
+    }
 }
 
 fn refused_layer(case: &Case<'_>) -> Raised {
@@ -149,7 +182,7 @@ fn with_wait(finding: Finding) -> Finding {
 fn with_others(finding: Finding, case: &Case<'_>) -> Finding {
     let places = case.registry_elsewhere();
     let Some(rows) = places.seen() else {
-        return finding;
+        return with_answer(finding, case);
     };
     let images = rows
         .iter()
@@ -160,16 +193,22 @@ fn with_others(finding: Finding, case: &Case<'_>) -> Finding {
         1 => "another image of this registry fails to be pulled, too".to_owned(),
         more => format!("{more} other images of this registry fail to be pulled, too"),
     };
-    finding.seen(places.answered(), told)
+    with_answer(finding.seen(places.answered(), told), case)
 }
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{
+        CauseId, Confidence,
+        registry::{Facts, Problem, StageName},
+    };
 
     use crate::{
-        causes::support::credentials::samples::{FORBIDDEN, IMAGE},
-        fixture::stuck,
+        causes::support::{
+            credentials::samples::{FORBIDDEN, IMAGE},
+            missing::samples::there,
+        },
+        fixture::{failed_at, stuck},
     };
 
     #[test]
@@ -205,6 +244,35 @@ mod tests {
         assert_ne!(
             stuck(IMAGE, "ErrImagePull", FORBIDDEN).cause(),
             CauseId::RegistryServerError
+        );
+    }
+
+    #[test]
+    fn a_fault_here_too_is_likely_and_no_more() {
+        let text = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve image: failed to authorize: failed to fetch anonymous token: unable to decode token response: invalid character '<' looking for beginning of value";
+        let seen = failed_at(IMAGE, StageName::Token, Problem::TokenUnusable, Facts::None);
+        let finding = stuck(IMAGE, "ErrImagePull", text).registry(seen).judge();
+        assert_eq!(finding.cause, CauseId::RegistryServerError);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let good = stuck(IMAGE, "ErrImagePull", text)
+            .registry(there(IMAGE))
+            .judge();
+        assert_eq!(good.confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn a_fault_that_is_over_here_stays_what_the_node_was_told() {
+        let text = FORBIDDEN.replace("403 Forbidden", "503 Service Unavailable");
+        let finding = stuck(IMAGE, "ErrImagePull", &text)
+            .registry(there(IMAGE))
+            .judge();
+        assert_eq!(finding.cause, CauseId::RegistryServerError);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(
+            finding
+                .evidence
+                .iter()
+                .any(|item| item.answer.contains("the fault is over"))
         );
     }
 }

@@ -4,7 +4,7 @@ use pulldoctor_messages::{DnsFault, Fault};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::{
-    network::{Route, bare, is_own, route, with_places},
+    network::{Route, ask_others, bare, is_own, route, with_places},
     support::quote,
 };
 use crate::{
@@ -31,6 +31,10 @@ cause! {
     /// - `i/o timeout`: the name server does not answer.
     /// - `connection refused`: nothing listens on the name server's port.
     ///
+    /// The registry is asked from here too. Where the name resolves here, the node's resolver is the
+    /// suspect; where it fails here alike, it is still no more than *likely*: nodes may have a name
+    /// server of their own.
+    ///
     /// The address after `on` is the name server that the node asked. Nodes use their own
     /// `/etc/resolv.conf`, not the cluster's DNS.
     ///
@@ -54,10 +58,11 @@ cause! {
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
-        Fault::Dns { .. } => vec![
-            case.registry_elsewhere_question(),
-            Question::RegistriesInUse,
-        ],
+        Fault::Dns { .. } => {
+            let mut asked = ask_others(case);
+            asked.push(Question::RegistriesInUse);
+            asked
+        }
         _ => Vec::new(),
     }
 }
@@ -156,9 +161,15 @@ fn describe_server(server: &str, failure: DnsFault) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{Answer, CauseId, Confidence, ImagePlace, ObjectKind, Question, Usage};
+    use pulldoctor_model::{
+        Answer, CauseId, Confidence, ImagePlace, ObjectKind, Question, Usage,
+        registry::{Facts, Problem, StageName},
+    };
 
-    use crate::fixture::{at, stuck};
+    use crate::{
+        causes::here::samples,
+        fixture::{at, failed_at, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -245,6 +256,57 @@ mod tests {
         assert_eq!(
             stuck("redis:7", "ErrImagePull", text).cause(),
             CauseId::MirrorMisconfigured
+        );
+    }
+
+    #[test]
+    fn what_resolves_here_points_at_the_nodes_resolver() {
+        let finding = stuck(
+            IMAGE,
+            "ErrImagePull",
+            &text(" on 10.0.0.2:53: no such host"),
+        )
+        .registry(samples::at_address(IMAGE, "10.9.0.4"))
+        .judge();
+        assert_eq!(finding.cause, CauseId::RegistryUnreachableDns);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let seen: Vec<&str> = finding
+            .evidence
+            .iter()
+            .map(|item| item.answer.as_str())
+            .collect();
+        assert!(
+            seen.contains(&"here the name leads to 10.9.0.4"),
+            "{seen:?}"
+        );
+        assert!(
+            seen.iter()
+                .any(|answer| answer.contains("the fault is the node's"))
+        );
+        assert!(
+            finding
+                .next
+                .iter()
+                .any(|next| next.question.contains("does node `n1` reach"))
+        );
+    }
+
+    #[test]
+    fn what_fails_here_alike_is_no_more_than_likely() {
+        let seen = failed_at(IMAGE, StageName::Dns, Problem::DnsNxdomain, Facts::None);
+        let finding = stuck(
+            IMAGE,
+            "ErrImagePull",
+            &text(" on 10.0.0.2:53: no such host"),
+        )
+        .registry(seen)
+        .judge();
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(
+            finding
+                .evidence
+                .iter()
+                .any(|item| item.answer == "it fails here in the same way")
         );
     }
 }

@@ -3,7 +3,7 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
-use super::network::{bare, curl, is_own, route, subject, with_places};
+use super::network::{ask_others, bare, curl, is_own, route, subject, with_places};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -22,7 +22,9 @@ cause! {
     /// ## How we know
     ///
     /// The runtime's text ends in `connect: connection refused` (on Windows `actively refused
-    /// it`) behind `dial tcp ADDRESS`. That is a TCP reset from the address: it was reached.
+    /// it`) behind `dial tcp ADDRESS`. That is a TCP reset from the address: it was reached. Asked
+    /// from here, the registry shows whether it refuses everyone, and whether its name leads the
+    /// node to another address.
     ///
     /// ## What to do
     ///
@@ -50,7 +52,7 @@ cause! {
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
-        Fault::Refused => vec![case.registry_elsewhere_question()],
+        Fault::Refused => ask_others(case),
         _ => Vec::new(),
     }
 }
@@ -100,7 +102,10 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use pulldoctor_model::{Answer, CauseId, Confidence, ImagePlace, ObjectKind, Question, Usage};
 
-    use crate::fixture::{at, stuck};
+    use crate::{
+        causes::here::samples,
+        fixture::{at, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com:5000/shop/api:1";
     const TEXT: &str = "failed to pull and unpack image \"registry.example.com:5000/shop/api:1\": failed to resolve reference \"registry.example.com:5000/shop/api:1\": failed to do request: Head \"https://registry.example.com:5000/v2/shop/api/manifests/1\": dial tcp 10.9.0.4:5000: connect: connection refused";
@@ -188,5 +193,25 @@ mod tests {
             .replace("10.9.0.4", "127.0.0.1");
         let finding = stuck("localhost:5000/shop/api:1", "ErrImagePull", &text).judge();
         assert!(finding.notes.iter().any(|(word, _)| word == "address"));
+    }
+
+    #[test]
+    fn another_address_here_is_told() {
+        let finding = stuck(IMAGE, "ErrImagePull", TEXT)
+            .registry(samples::at_address(IMAGE, "10.9.0.7"))
+            .judge();
+        assert_eq!(finding.cause, CauseId::RegistryUnreachableRefused);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.evidence.iter().any(|item| {
+            item.answer == "here the name leads to 10.9.0.7, and the node asked 10.9.0.4"
+        }));
+        let same = stuck(IMAGE, "ErrImagePull", TEXT)
+            .registry(samples::at_address(IMAGE, "10.9.0.4"))
+            .judge();
+        assert!(
+            same.evidence
+                .iter()
+                .all(|item| !item.answer.contains("leads to"))
+        );
     }
 }

@@ -3,7 +3,7 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
-use super::network::{bare, is_own, route, subject, unreachable, with_places};
+use super::network::{ask_others, bare, is_own, route, subject, unreachable, with_places};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -50,7 +50,7 @@ fn is_route(fault: &Fault) -> bool {
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
     if is_route(case.pull_fault()) {
-        vec![case.registry_elsewhere_question()]
+        ask_others(case)
     } else {
         Vec::new()
     }

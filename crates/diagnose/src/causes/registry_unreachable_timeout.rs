@@ -3,7 +3,7 @@
 use pulldoctor_messages::{Fault, Layer, Operation};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
-use super::network::{curl, is_own, route, subject, unreachable, with_places};
+use super::network::{ask_others, curl, is_own, route, subject, unreachable, with_places};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -60,7 +60,7 @@ fn is_timeout(fault: &Fault) -> bool {
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
     if is_timeout(case.pull_fault()) {
-        vec![case.registry_elsewhere_question()]
+        ask_others(case)
     } else {
         Vec::new()
     }

@@ -1,11 +1,13 @@
 //! What several causes need: shapes of summaries and commands.
 
-use pulldoctor_model::{Applicability, CauseId, Finding};
+use pulldoctor_model::{Applicability, CauseId, Finding, Question};
 use pulldoctor_reference::Reference;
 
-use crate::{case::Case, finding::FindingExt};
+use crate::{case::Case, finding::FindingExt, view::from_here};
 
+pub(crate) mod checked;
 pub(crate) mod credentials;
+pub(crate) mod missing;
 
 /// Registries that answer alike for missing and private repositories (pull-facts 6.5).
 const ALIKE: &[&str] = &[
@@ -42,12 +44,24 @@ pub(crate) fn says_manifest_unknown(case: &Case<'_>) -> bool {
 /// Adds what a `not found` may mean instead of a missing tag or digest, until the registry is
 /// asked.
 pub(crate) fn with_missing_rivals(finding: Finding, case: &Case<'_>) -> Finding {
+    // What the registry has answered already, and did not tell, is not asked again.
+    let answered = from_here(case).is_some();
+    let decided_by = if answered {
+        "the repository's tags, listed to a login that may".to_owned()
+    } else {
+        case.registry_question().to_string()
+    };
     let finding = finding.rival(
         CauseId::ImageNotFoundRepo,
         "the text is the same where the whole repository is missing",
-        case.registry_question().to_string(),
+        decided_by,
     );
-    with_private_rival(finding, case).open(Some(case.registry_question()))
+    let finding = with_private_rival(finding, case);
+    if answered {
+        finding
+    } else {
+        finding.open(Some(case.registry_question()))
+    }
 }
 
 /// Adds that it may be private, where the host is known to answer alike for that.
@@ -61,6 +75,19 @@ pub(crate) fn with_private_rival(finding: Finding, case: &Case<'_>) -> Finding {
         format!("`{host}` may answer alike for missing and private"),
         case.registry_question().to_string(),
     )
+}
+
+/// Asks the registry, where the image is one.
+pub(crate) fn ask_registry(case: &Case<'_>) -> Vec<Question> {
+    case.image
+        .iter()
+        .map(|_| case.registry_question())
+        .collect()
+}
+
+/// The same, and every layer is read and verified.
+pub(crate) fn ask_content(case: &Case<'_>) -> Vec<Question> {
+    case.image.iter().map(|_| case.content_question()).collect()
 }
 
 /// The tag that the kubelet asks for.

@@ -1,11 +1,11 @@
 //! `tls-expired`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+use pulldoctor_model::{Applicability, CauseId, Confidence, Question, registry::Problem};
 
 use super::{
-    clock,
-    network::{show_chain, subject, with_places},
+    clock, here,
+    network::{ask_others, show_chain, subject, with_places},
 };
 use crate::{
     case::Case,
@@ -25,7 +25,8 @@ cause! {
     ///
     /// `x509: certificate has expired or is not yet valid: current time T1 is after T2`. T2 is
     /// the end of the certificate's validity, T1 the node's clock. T1 is held against the API
-    /// server's clock, so that a wrong clock is not taken for an old certificate.
+    /// server's clock, so that a wrong clock is not taken for an old certificate. The certificate
+    /// that the host sends here, and its dates, stand beside it.
     ///
     /// ## What to do
     ///
@@ -47,7 +48,7 @@ cause! {
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
         Fault::CertificateExpired => {
-            let mut asked = vec![case.registry_elsewhere_question()];
+            let mut asked = ask_others(case);
             asked.extend(case.node_question());
             asked
         }
@@ -61,7 +62,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     let moment = clock::moment(case);
     // Before Go 1.15 the text is the same for both ends of the validity.
-    let tells_which = moment.is_some() || !case.text().contains("or is not yet valid");
+    let expired_here = here::problem(case) == Some(Problem::TlsExpired);
+    let tells_which =
+        moment.is_some() || expired_here || !case.text().contains("or is not yet valid");
     let ended = moment.map_or_else(String::new, |moment| {
         let now = if case.pasted {
             moment.node
@@ -95,7 +98,11 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             )
         },
     );
-    if clock::agrees(case) {
+    if expired_here {
+        finding = finding
+            .rules_out(CauseId::ClockSkew, "by the clock here it has expired too")
+            .rules_out(CauseId::TlsNotYetValid, "by the clock here it has expired");
+    } else if clock::agrees(case) {
         finding = finding.rules_out(
             CauseId::ClockSkew,
             format!(
@@ -138,9 +145,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{CauseId, Confidence, registry::Problem};
 
     use crate::{
+        causes::here::samples,
         fixture::{at, stuck},
         read_text,
     };
@@ -197,5 +205,22 @@ mod tests {
         ));
         assert_eq!(verdict.cause, CauseId::TlsExpired);
         assert_eq!(verdict.confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn expired_here_too_leaves_no_doubt_about_the_clock() {
+        let doubtful = text("");
+        let seen = samples::bad_tls(
+            IMAGE,
+            Problem::TlsExpired,
+            samples::handshake(&["registry.example.com"]),
+        );
+        let finding = stuck(IMAGE, "ErrImagePull", &doubtful)
+            .registry(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::TlsExpired);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let excluded: Vec<_> = finding.ruled_out.iter().map(|out| out.cause).collect();
+        assert!(excluded.contains(&CauseId::ClockSkew), "{excluded:?}");
     }
 }

@@ -1,9 +1,14 @@
 //! `tls-incomplete-chain`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, Finding, Question, clean_line, registry::Problem,
+};
 
-use super::network::{show_chain, subject};
+use super::{
+    here,
+    network::{show_chain, subject, with_places},
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -25,7 +30,8 @@ cause! {
     /// Only the certificates that the server sends tell: one certificate, whose issuer is not
     /// itself a root. Go's text is that of an unknown authority. OpenSSL's `unable to verify the
     /// first certificate` says that a single certificate was sent; an authority of one's own that
-    /// signs without intermediates looks the same.
+    /// signs without intermediates looks the same. Where the chain that is sent here stops short,
+    /// it is *likely*, and the certificate itself tells where the missing one can be had.
     ///
     /// ## What to do
     ///
@@ -56,7 +62,16 @@ pub(crate) fn stops_short(case: &Case<'_>) -> bool {
             .contains("unable to verify the first certificate")
 }
 
+/// Whether the server sends a chain here that stops short of an authority.
+pub(crate) fn stops_short_here(case: &Case<'_>) -> bool {
+    *case.fault() == Fault::UnknownAuthority
+        && here::problem(case) == Some(Problem::TlsIncompleteChain)
+}
+
 fn judge(case: &Case<'_>) -> Option<Raised> {
+    if stops_short_here(case) {
+        return Some(seen(case).into());
+    }
     if !stops_short(case) {
         return None;
     }
@@ -89,11 +104,47 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     )
 }
 
+/// The chain that the server sends was looked at from here.
+fn seen(case: &Case<'_>) -> Finding {
+    let host = case.failed_host();
+    let finding = case.finding(
+        CauseId::TlsIncompleteChain,
+        Confidence::Likely,
+        network_object(case),
+        format!(
+            "{} does not send the certificate that issued its own",
+            subject(case).trim_end_matches(',')
+        ),
+    );
+    let issuer = here::handshake(case).and_then(|facts| facts.issuer_url.as_deref());
+    with_places(finding, case)
+        .open(case.node_view_question())
+        .next(
+            "which certificates does the host send to the node?",
+            Some(show_chain(&host)),
+        )
+        .remedy(
+            "send-chain",
+            Applicability::Advice,
+            match issuer {
+                Some(url) => format!(
+                    "on the server: send the full chain (`fullchain.pem` instead of `cert.pem`); \
+                     the missing certificate is at {}",
+                    clean_line(url)
+                ),
+                None => "on the server: send the full chain (`fullchain.pem` instead of \
+                         `cert.pem`)"
+                    .to_owned(),
+            },
+            None,
+        )
+}
+
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{CauseId, Confidence, registry::Problem};
 
-    use crate::fixture::stuck;
+    use crate::{causes::here::samples, fixture::stuck};
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -115,5 +166,38 @@ mod tests {
             stuck(IMAGE, "ErrImagePull", text).cause(),
             CauseId::TlsUnknownAuthority
         );
+    }
+
+    const UNKNOWN: &str = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": tls: failed to verify certificate: x509: certificate signed by unknown authority";
+
+    #[test]
+    fn a_chain_that_stops_short_here_is_the_servers_fault() {
+        let mut facts = samples::handshake(&["registry.example.com"]);
+        facts.issuer_url = Some("http://ca.example.com/sub.crt".to_owned());
+        let seen = samples::bad_tls(IMAGE, Problem::TlsIncompleteChain, facts);
+        let finding = stuck(IMAGE, "ErrImagePull", UNKNOWN).registry(seen).judge();
+        assert_eq!(finding.cause, CauseId::TlsIncompleteChain);
+        // The node may get another chain than this place: never proven from here.
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.rivals.is_empty());
+        assert!(
+            finding.remedies[0]
+                .title
+                .contains("http://ca.example.com/sub.crt")
+        );
+        assert!(
+            finding
+                .evidence
+                .iter()
+                .any(|item| item.answer.contains("issued by `CN=Company CA`"))
+        );
+    }
+
+    #[test]
+    fn an_authority_that_is_unknown_here_too_is_no_short_chain() {
+        let facts = samples::handshake(&["registry.example.com"]);
+        let seen = samples::bad_tls(IMAGE, Problem::TlsUnknownAuthority, facts);
+        let finding = stuck(IMAGE, "ErrImagePull", UNKNOWN).registry(seen).judge();
+        assert_eq!(finding.cause, CauseId::TlsUnknownAuthority);
     }
 }

@@ -1,10 +1,11 @@
 //! `tls-name-mismatch`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question};
+use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question, clean_line};
 
 use super::{
-    network::{bare, show_chain, subject, with_places},
+    here,
+    network::{ask_others, bare, show_chain, subject, with_places},
     support::with_set_image,
 };
 use crate::{
@@ -48,10 +49,11 @@ cause! {
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
-        Fault::NameMismatch => vec![
-            case.registry_elsewhere_question(),
-            Question::RegistriesInUse,
-        ],
+        Fault::NameMismatch => {
+            let mut asked = ask_others(case);
+            asked.push(Question::RegistriesInUse);
+            asked
+        }
         _ => Vec::new(),
     }
 }
@@ -61,6 +63,13 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         return None;
     }
     let facts = &case.reading().facts;
+    // Where the text names none, the certificate that is sent here does.
+    let mut names = facts.valid_for.clone();
+    if names.is_empty()
+        && let Some(leaf) = here::handshake(case).and_then(|seen| seen.chain.first())
+    {
+        names.extend(leaf.names.iter().map(|name| clean_line(name).into_owned()));
+    }
     let host = case.failed_host();
     let wanted = facts
         .wanted_name
@@ -69,14 +78,13 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let is_address = wanted.parse::<std::net::IpAddr>().is_ok();
     let subject = subject(case);
     let subject = subject.trim_end_matches(',');
-    let summary = if !facts.valid_for.is_empty() {
-        let shown: Vec<String> = facts
-            .valid_for
+    let summary = if !names.is_empty() {
+        let shown: Vec<String> = names
             .iter()
             .take(3)
             .map(|name| format!("`{name}`"))
             .collect();
-        let more = facts.valid_for.len().saturating_sub(shown.len());
+        let more = names.len().saturating_sub(shown.len());
         let more = if more > 0 {
             format!(" and {more} more")
         } else {
@@ -97,8 +105,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         network_object(case),
         summary,
     );
-    if facts
-        .valid_for
+    if names
         .iter()
         .any(|name| name == "ingress.local" || name.ends_with(".traefik.default"))
     {
@@ -108,7 +115,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
              not know",
         );
     }
-    finding = with_other_name(finding, case, &facts.valid_for);
+    finding = with_other_name(finding, case, &names);
     Some(
         with_places(finding, case)
             .open(case.node_view_question())
@@ -164,9 +171,11 @@ fn with_other_name(finding: Finding, case: &Case<'_>, names: &[String]) -> Findi
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{Answer, CauseId, Confidence, Question, RegistryUse, Usage};
+    use pulldoctor_model::{
+        Answer, CauseId, Confidence, Question, RegistryUse, Usage, registry::Problem,
+    };
 
-    use crate::fixture::stuck;
+    use crate::{causes::here::samples, fixture::stuck};
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -234,6 +243,28 @@ mod tests {
         assert_eq!(
             stuck(IMAGE, "ErrImagePull", &text(end)).cause(),
             CauseId::TlsOther
+        );
+    }
+
+    #[test]
+    fn the_names_of_the_certificate_here_are_told_where_the_text_has_none() {
+        let image = "10.9.0.4:5000/shop/api:1";
+        let text =
+            text("cannot validate certificate for 10.9.0.4 because it doesn't contain any IP SANs")
+                .replace("registry.example.com", "10.9.0.4:5000");
+        let seen = samples::bad_tls(
+            image,
+            Problem::TlsNameMismatch,
+            samples::handshake(&["hub.example.com"]),
+        );
+        let finding = stuck(image, "ErrImagePull", &text).registry(seen).judge();
+        assert_eq!(finding.cause, CauseId::TlsNameMismatch);
+        assert!(
+            finding
+                .summary
+                .contains("is for `hub.example.com`, not for"),
+            "{}",
+            finding.summary
         );
     }
 }

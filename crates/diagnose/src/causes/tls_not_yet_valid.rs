@@ -1,11 +1,11 @@
 //! `tls-not-yet-valid`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+use pulldoctor_model::{Applicability, CauseId, Confidence, Question, registry::Problem};
 
 use super::{
-    clock,
-    network::{show_chain, subject, with_places},
+    clock, here,
+    network::{ask_others, show_chain, subject, with_places},
 };
 use crate::{
     case::Case,
@@ -47,7 +47,7 @@ cause! {
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
         Fault::CertificateNotYetValid => {
-            let mut asked = vec![case.registry_elsewhere_question()];
+            let mut asked = ask_others(case);
             asked.extend(case.node_question());
             asked
         }
@@ -59,7 +59,8 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if *case.fault() != Fault::CertificateNotYetValid || clock::explains(case).is_some() {
         return None;
     }
-    let agrees = clock::agrees(case);
+    let early_here = here::problem(case) == Some(Problem::TlsNotYetValid);
+    let agrees = early_here || clock::agrees(case);
     let begins = clock::moment(case).map_or_else(String::new, |moment| {
         format!(
             " before {}, and the node's clock says {}",
@@ -80,7 +81,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             if begins.is_empty() { " yet" } else { &begins }
         ),
     );
-    if agrees {
+    if early_here {
+        finding = finding.rules_out(
+            CauseId::ClockSkew,
+            "by the clock here it is not valid yet either",
+        );
+    } else if agrees {
         finding = finding.rules_out(
             CauseId::ClockSkew,
             format!(
@@ -118,9 +124,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{CauseId, Confidence, registry::Problem};
 
     use crate::{
+        causes::here::samples,
         fixture::{at, stuck},
         read_text,
     };
@@ -160,5 +167,21 @@ mod tests {
             stuck(IMAGE, "ErrImagePull", &text(at(-9_000), at(-8_000))).cause(),
             CauseId::ClockSkew
         );
+    }
+
+    #[test]
+    fn not_valid_here_either() {
+        let seen = samples::bad_tls(
+            IMAGE,
+            Problem::TlsNotYetValid,
+            samples::handshake(&["registry.example.com"]),
+        );
+        let text = text(at(-400), at(7_000));
+        let alone = stuck(IMAGE, "ErrImagePull", &text).judge();
+        let finding = stuck(IMAGE, "ErrImagePull", &text).registry(seen).judge();
+        assert_eq!(finding.cause, alone.cause);
+        if finding.cause == CauseId::TlsNotYetValid {
+            assert_eq!(finding.confidence, Confidence::Likely);
+        }
     }
 }

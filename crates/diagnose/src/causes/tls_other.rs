@@ -1,9 +1,12 @@
 //! `tls-other`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+use pulldoctor_model::{Applicability, CauseId, Confidence, Question, registry::Problem};
 
-use super::network::{show_chain, subject, with_places};
+use super::{
+    here,
+    network::{ask_others, show_chain, subject, with_places},
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -91,7 +94,7 @@ const MEANINGS: &[(&str, &str)] = &[
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
-        Fault::TlsOther => vec![case.registry_elsewhere_question()],
+        Fault::TlsOther => ask_others(case),
         _ => Vec::new(),
     }
 }
@@ -105,6 +108,16 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         .iter()
         .find(|(words, _)| text.contains(words))
         .map_or("and the node do not come to a TLS connection", |row| row.1);
+    // The server's wish is told by its own message, where the text tells an alert only.
+    let meaning = match here::problem(case) {
+        Some(Problem::TlsClientCertificate) => {
+            "wants a client certificate, and the node has none for it"
+        }
+        Some(Problem::TlsLegacyCommonName) => {
+            "has a certificate that names it in its common name only"
+        }
+        _ => meaning,
+    };
     let host = case.failed_host();
     let finding = case.finding(
         CauseId::TlsOther,
@@ -134,9 +147,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{CauseId, Confidence, registry::Problem};
 
-    use crate::fixture::stuck;
+    use crate::{causes::here::samples, fixture::stuck};
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -177,5 +190,24 @@ mod tests {
             .cause(),
             CauseId::RegistryUnreachableTimeout
         );
+    }
+
+    #[test]
+    fn a_client_certificate_that_is_wanted_here_explains_an_alert() {
+        let seen = samples::bad_tls(
+            IMAGE,
+            Problem::TlsClientCertificate,
+            samples::handshake(&["registry.example.com"]),
+        );
+        let finding = stuck(
+            IMAGE,
+            "ErrImagePull",
+            &text("remote error: tls: handshake failure"),
+        )
+        .registry(seen)
+        .judge();
+        assert_eq!(finding.cause, CauseId::TlsOther);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.summary.contains("wants a client certificate"));
     }
 }

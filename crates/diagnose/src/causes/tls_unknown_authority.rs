@@ -4,9 +4,9 @@ use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::{
-    network::{show_chain, subject, with_places},
+    network::{ask_others, show_chain, subject, with_places},
     runtime_files::with_authority,
-    tls_incomplete_chain::stops_short,
+    tls_incomplete_chain::{stops_short, stops_short_here},
 };
 use crate::{
     case::Case,
@@ -31,6 +31,9 @@ cause! {
     ///
     /// With `(possibly because of … while trying to verify candidate authority certificate "X")`
     /// the node knows an authority of that name with another key: it was renewed, or imitated.
+    ///
+    /// The certificates that the host sends here are shown with their issuer and fingerprint, to
+    /// be held against those that the node gets: a proxy that opens TLS sends others.
     ///
     /// ## What to do
     ///
@@ -71,7 +74,7 @@ const PUBLIC: &[&str] = &[
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
         Fault::UnknownAuthority => {
-            let mut asked = vec![case.registry_elsewhere_question()];
+            let mut asked = ask_others(case);
             asked.extend(case.node_question());
             asked
         }
@@ -80,7 +83,8 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
-    if *case.fault() != Fault::UnknownAuthority {
+    // A chain that was seen to stop short is the cause, and this is its general form.
+    if *case.fault() != Fault::UnknownAuthority || stops_short_here(case) {
         return None;
     }
     let host = case.failed_host();
@@ -145,7 +149,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 mod tests {
     use pulldoctor_model::{Answer, CauseId, Confidence, ImagePlace, ObjectKind, Question, Usage};
 
-    use crate::fixture::{at, node, stuck};
+    use crate::{
+        causes::here::samples,
+        fixture::{at, node, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com:5000/shop/api:1";
 
@@ -251,5 +258,28 @@ mod tests {
             stuck(IMAGE, "ErrImagePull", &text).cause(),
             CauseId::TlsOther
         );
+    }
+
+    #[test]
+    fn trusted_here_the_chain_is_shown_for_comparison() {
+        let seen = samples::good_tls(IMAGE, &samples::handshake(&["registry.example.com"]));
+        let finding = stuck(IMAGE, "ErrImagePull", &text(""))
+            .registry(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::TlsUnknownAuthority);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let told: Vec<&str> = finding
+            .evidence
+            .iter()
+            .map(|item| item.answer.as_str())
+            .collect();
+        assert!(
+            told.iter().any(|text| text.contains("answers here")),
+            "{told:?}"
+        );
+        assert!(told.contains(
+            &"here it sends 1 certificate: for registry.example.com, issued by `CN=Company CA`, \
+              valid from 2026-01-01T00:00:00Z to 2027-01-01T00:00:00Z, SHA-256 ab:cd"
+        ), "{told:?}");
     }
 }

@@ -1,14 +1,27 @@
 //! `unknown`: the honest answer.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{CauseId, Confidence, Finding, Question};
+use pulldoctor_model::{
+    CauseId, Confidence, ContainerKind, Finding, Object, Question,
+    registry::{Problem, Stage, StageName},
+};
 
-use super::support::{credentials::changed, in_namespace};
+use super::{
+    image_not_found_tag::with_nearest,
+    support::{
+        ask_registry,
+        checked::with_checked,
+        credentials::{changed, login_object},
+        in_namespace, tag_of,
+    },
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
     texts::is_free_text,
+    transcript::cause_of,
+    view::{Reached, Sight, View, from_here, look},
 };
 
 cause! {
@@ -30,6 +43,10 @@ cause! {
     /// try (a secret that was written later is named), or the node goes another way: a login of
     /// its own, a mirror.
     ///
+    /// The registry is then asked from here with the pod's credentials. What any place is told (a
+    /// missing tag, a refused login) is named as *likely*; that a name does not resolve here, or
+    /// that the registry is in trouble just now, as *possible* at most.
+    ///
     /// ## What to do
     ///
     /// - Ask again right after the kubelet's next try: the text is fresh then.
@@ -49,8 +66,12 @@ cause! {
     Unknown
 }
 
-fn questions(_: &Case<'_>) -> Vec<Question> {
-    Vec::new()
+fn questions(case: &Case<'_>) -> Vec<Question> {
+    if is_silent(case) {
+        ask_registry(case)
+    } else {
+        Vec::new()
+    }
 }
 
 #[expect(
@@ -58,7 +79,107 @@ fn questions(_: &Case<'_>) -> Vec<Question> {
     reason = "the signature of every cause's judge"
 )]
 fn judge(case: &Case<'_>) -> Option<Raised> {
-    Some(finding(case).into())
+    let told = is_silent(case).then(|| by_registry(case)).flatten();
+    Some(told.unwrap_or_else(|| finding(case)).into())
+}
+
+/// Whether a pull failed and no text says why.
+fn is_silent(case: &Case<'_>) -> bool {
+    let symptom = case.symptom;
+    !case.pasted
+        && !case.text_has_cause()
+        && *case.fault() != Fault::NotAPullProblem
+        && symptom.kind != ContainerKind::Sandbox
+        && matches!(
+            symptom.reason.as_str(),
+            "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable"
+        )
+}
+
+/// What the registry says to the pod's credentials, where the node says nothing. There is no text
+/// that it could agree with, so it is never proven; what depends on the place is only possible.
+fn by_registry(case: &Case<'_>) -> Option<Finding> {
+    let sight = from_here(case)?;
+    let stage = sight.transcript.first_failure()?;
+    let cause = cause_of(sight.transcript)?;
+    let is_sure = is_the_same_everywhere(&sight, stage);
+    let mut finding = case.finding(
+        cause,
+        if is_sure {
+            Confidence::Likely
+        } else {
+            Confidence::Possible
+        },
+        object_of(case, cause, stage),
+        summary_of(case, cause, stage),
+    );
+    if !is_sure {
+        finding = finding.rival(
+            CauseId::Unknown,
+            "the node says nothing, and may see it otherwise than this place",
+            case.node_view_question().map_or_else(
+                || "the next try's text".to_owned(),
+                |question| question.to_string(),
+            ),
+        );
+    }
+    finding = with_checked(finding, &sight).open(case.node_view_question());
+    if cause == CauseId::ImageNotFoundTag {
+        finding = with_nearest(finding, case, &sight);
+    }
+    Some(finding)
+}
+
+/// Whether a failure is one that any place meets that comes with the pod's credentials. A node may
+/// have a login of its own where the pod has none.
+fn is_the_same_everywhere(sight: &Sight<'_>, stage: &Stage) -> bool {
+    let with_login = sight
+        .transcript
+        .credentials
+        .iter()
+        .any(|record| record.username.is_some());
+    match stage.problem {
+        Some(Problem::TokenRefused | Problem::Unauthorized | Problem::Forbidden) => with_login,
+        _ => match Reached::of_transcript(sight.transcript) {
+            Reached::Asked | Reached::Content => true,
+            Reached::Manifest => stage.stage != StageName::Layers,
+            _ => false,
+        },
+    }
+}
+
+fn object_of(case: &Case<'_>, cause: CauseId, stage: &Stage) -> Object {
+    match cause {
+        CauseId::AuthBadCredentials
+        | CauseId::AuthExpiredCredentials
+        | CauseId::PublicImageWrongCredential => login_object(case),
+        _ if stage.stage <= StageName::Http => Object::registry(case.registry()),
+        CauseId::RateLimited | CauseId::RegistryServerError | CauseId::BlobHostUnreachable => {
+            Object::registry(case.registry())
+        }
+        _ => case.image_object(),
+    }
+}
+
+fn summary_of(case: &Case<'_>, cause: CauseId, stage: &Stage) -> String {
+    match (cause, &case.image) {
+        (CauseId::ImageNotFoundTag, Some(image)) => {
+            format!("`{}` has no tag `{}`", image.repo(), tag_of(image))
+        }
+        (CauseId::ImageNotFoundRepo, Some(image)) => format!("`{}` does not exist", image.repo()),
+        (CauseId::ImageNotFoundDigest, Some(image)) => format!(
+            "`{}` has no manifest of the digest that the image names",
+            image.repo()
+        ),
+        _ => {
+            let problem = stage.problem.map_or("it fails", Problem::as_text);
+            format!(
+                "asked from here, `{}` does not serve `{}`: {problem}",
+                case.registry(),
+                case.image_name()
+            )
+        }
+    }
 }
 
 /// The finding where no cause is raised.
@@ -107,6 +228,11 @@ pub(crate) fn finding(case: &Case<'_>) -> Finding {
     } else {
         finding = finding.open(Some(case.events_question()));
     }
+    if let Some(sight) = from_here(case).filter(|_| is_silent(case)) {
+        finding = with_checked(finding, &sight).open(case.node_view_question());
+    } else if matches!(look(case), View::Behind(_)) {
+        finding = finding.open(Some(case.registry_question()));
+    }
     if is_free_text(&case.symptom.reason) {
         finding = finding.note("reason", case.symptom.reason.clone());
     }
@@ -126,11 +252,20 @@ fn with_next_try(finding: Finding, case: &Case<'_>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Event, Question, registry::Identity};
+    use pulldoctor_model::{
+        Answer, CauseId, Confidence, Event, ObjectKind, Question,
+        registry::{Facts, Identity, Problem, StageName},
+    };
 
     use crate::{
-        causes::support::credentials::samples::{HOST, IMAGE, WRONG_LOGIN, account},
-        fixture::{Fixture, at, challenged, granted, login_secret, refused, stuck, written},
+        causes::support::{
+            credentials::samples::{HOST, IMAGE, WRONG_LOGIN, account},
+            missing::samples,
+        },
+        fixture::{
+            Fixture, at, challenged, failed_at, granted, login_secret, node, refused, stuck,
+            written,
+        },
     };
 
     fn mended(tried: i64) -> Fixture {
@@ -174,5 +309,79 @@ mod tests {
             "{}",
             later.summary
         );
+    }
+
+    /// An old kubelet's status, and events that are gone.
+    fn silent() -> Fixture {
+        let text = format!("Back-off pulling image \"{IMAGE}\"");
+        let events = Question::PodEvents {
+            namespace: "shop".to_owned(),
+            pod: "api-1".to_owned(),
+            uid: "uid-1".to_owned(),
+        };
+        stuck(IMAGE, "ImagePullBackOff", &text)
+            .node(node())
+            .answer(events, Answer::Events(Vec::new()))
+    }
+
+    #[test]
+    fn nothing_is_guessed_without_the_registry() {
+        let finding = silent().judge();
+        assert_eq!(finding.cause, CauseId::Unknown);
+        assert!(
+            silent()
+                .questions()
+                .iter()
+                .any(|question| { matches!(question, Question::Registry { content: false, .. }) })
+        );
+    }
+
+    #[test]
+    fn what_any_place_is_told_is_likely() {
+        let finding = silent().registry(samples::lists(IMAGE, &["2"])).judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert_eq!(finding.object.kind, ObjectKind::Image);
+    }
+
+    #[test]
+    fn what_depends_on_the_place_is_only_possible() {
+        for (name, problem, cause) in [
+            (
+                StageName::Dns,
+                Problem::DnsNxdomain,
+                CauseId::RegistryUnreachableDns,
+            ),
+            (
+                StageName::Tls,
+                Problem::TlsUnknownAuthority,
+                CauseId::TlsUnknownAuthority,
+            ),
+            (StageName::Http, Problem::RateLimited, CauseId::RateLimited),
+            (
+                StageName::Manifest,
+                Problem::ServerError,
+                CauseId::RegistryServerError,
+            ),
+        ] {
+            let seen = failed_at(IMAGE, name, problem, Facts::None);
+            let finding = silent().registry(seen).judge();
+            assert_eq!(finding.cause, cause);
+            assert_eq!(finding.confidence, Confidence::Possible, "{problem:?}");
+            assert_eq!(finding.rivals[0].cause, CauseId::Unknown);
+            assert_eq!(finding.object.kind, ObjectKind::Registry);
+        }
+    }
+
+    #[test]
+    fn what_is_served_here_stays_unknown_and_excludes_much() {
+        let finding = silent().registry(samples::there(IMAGE)).judge();
+        assert_eq!(finding.cause, CauseId::Unknown);
+        assert_eq!(finding.confidence, Confidence::Unknown);
+        let excluded: Vec<_> = finding.ruled_out.iter().map(|out| out.cause).collect();
+        assert!(excluded.contains(&CauseId::ImageNotFoundTag));
+        assert!(excluded.contains(&CauseId::AuthBadCredentials));
+        assert!(!excluded.contains(&CauseId::RegistryUnreachableDns));
+        assert!(!finding.next.is_empty());
     }
 }

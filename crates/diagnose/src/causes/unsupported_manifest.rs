@@ -1,12 +1,20 @@
 //! `unsupported-manifest`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, Finding, Question, clean_line,
+    registry::{ArtifactKind, Problem},
+};
 
+use super::support::{
+    ask_registry,
+    checked::{artifact, manifest, with_checked},
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    view::{Sight, from_here},
 };
 
 cause! {
@@ -26,7 +34,7 @@ cause! {
     ///
     /// Some artifacts are pulled without a word and then have nothing to run: `CreateContainerError:
     /// … no command specified`. An image without a command says the same, so this is *possible*
-    /// until the registry's media types are read. A config that does not parse (`unexpected end of
+    /// until the registry's media types are read, which prove it. A config that does not parse (`unexpected end of
     /// JSON input` from containerd 1.6 is a schema 1 manifest) is *possible* too.
     ///
     /// ## What to do
@@ -55,9 +63,53 @@ fn is_raised(case: &Case<'_>) -> bool {
     )
 }
 
-fn questions(_: &Case<'_>) -> Vec<Question> {
+fn questions(case: &Case<'_>) -> Vec<Question> {
     // Only the registry's media types say more.
-    Vec::new()
+    if is_raised(case) {
+        ask_registry(case)
+    } else {
+        Vec::new()
+    }
+}
+
+/// What the registry's manifest is, where it is no image that runs.
+fn artefact<'a>(sight: &Sight<'a>) -> Option<&'a ArtifactKind> {
+    matches!(
+        sight.problem(),
+        Some(Problem::NotAnImage | Problem::ManifestSchema1)
+    )
+    .then(|| manifest(sight)?.artifact.as_ref())
+    .flatten()
+}
+
+/// The manifest's own types say that it is no image.
+fn seen(case: &Case<'_>, sight: &Sight<'_>, kind: &ArtifactKind) -> Finding {
+    let finding = case.finding(
+        CauseId::UnsupportedManifest,
+        Confidence::Proven,
+        case.image_object(),
+        match kind {
+            ArtifactKind::Schema1 => format!(
+                "`{}` is an old schema 1 manifest, which the node's runtime does not read",
+                case.image_name()
+            ),
+            kind => format!(
+                "`{}` is {}, not a container image",
+                case.image_name(),
+                artifact(kind)
+            ),
+        },
+    );
+    let mut finding = with_checked(finding, sight);
+    if let Some(kind) = manifest(sight).and_then(|facts| facts.media_type.as_deref()) {
+        finding = finding.note("media type", clean_line(kind));
+    }
+    if let Some(node) = case.node().seen()
+        && *kind == ArtifactKind::Schema1
+    {
+        finding = finding.seen(case.node().answered(), node.runtime.clone());
+    }
+    with_remedies(finding)
 }
 
 /// Whether the runtime names the old format: by its number, or by its media type
@@ -75,6 +127,12 @@ fn is_schema_1(case: &Case<'_>) -> bool {
 fn judge(case: &Case<'_>) -> Option<Raised> {
     if !is_raised(case) {
         return None;
+    }
+    let sight = from_here(case);
+    if let Some(sight) = &sight
+        && let Some(kind) = artefact(sight)
+    {
+        return Some(seen(case, sight, kind).into());
     }
     let facts = &case.reading().facts;
     let name = case.image_name();
@@ -138,30 +196,40 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         }
         _ => {}
     }
-    Some(
-        finding
-            .open(Some(case.registry_question()))
-            .remedy(
-                "other-tag",
-                Applicability::Consent,
-                "use a tag or repository that holds a container image",
-                None,
-            )
-            .remedy(
-                "build-anew",
-                Applicability::Advice,
-                "build it anew with a current tool and push it",
-                None,
-            )
-            .into(),
-    )
+    finding = match &sight {
+        Some(sight) => with_checked(finding, sight),
+        None => finding.open(Some(case.registry_question())),
+    };
+    Some(with_remedies(finding).into())
+}
+
+fn with_remedies(finding: Finding) -> Finding {
+    finding
+        .remedy(
+            "other-tag",
+            Applicability::Consent,
+            "use a tag or repository that holds a container image",
+            None,
+        )
+        .remedy(
+            "build-anew",
+            Applicability::Advice,
+            "build it anew with a current tool and push it",
+            None,
+        )
 }
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{
+        CauseId, Confidence, Finding,
+        registry::{ArtifactKind, Facts, ManifestFacts, Problem, StageName},
+    };
 
-    use crate::fixture::stuck;
+    use crate::{
+        causes::support::missing::samples::there,
+        fixture::{failed_at, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -198,5 +266,41 @@ mod tests {
             stuck(IMAGE, "ErrImagePull", text).cause(),
             CauseId::UnsupportedManifest
         );
+    }
+
+    fn no_command(kind: ArtifactKind, problem: Problem) -> Finding {
+        let text = "failed to generate container \"c\" spec: failed to generate spec: no command specified";
+        let facts = Facts::Manifest(ManifestFacts {
+            method: "HEAD".to_owned(),
+            status: Some(200),
+            media_type: Some("application/vnd.oci.image.manifest.v1+json".to_owned()),
+            artifact: Some(kind),
+            ..ManifestFacts::default()
+        });
+        let seen = failed_at(IMAGE, StageName::Manifest, problem, facts);
+        stuck(IMAGE, "CreateContainerError", text)
+            .registry(seen)
+            .judge()
+    }
+
+    #[test]
+    fn a_chart_is_told_by_its_media_types() {
+        let finding = no_command(ArtifactKind::HelmChart, Problem::NotAnImage);
+        assert_eq!(finding.cause, CauseId::UnsupportedManifest);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(
+            finding.summary.contains("is a Helm chart"),
+            "{}",
+            finding.summary
+        );
+    }
+
+    #[test]
+    fn an_image_without_a_command_is_no_artefact() {
+        let text = "failed to generate container \"c\" spec: failed to generate spec: no command specified";
+        let finding = stuck(IMAGE, "CreateContainerError", text)
+            .registry(there(IMAGE))
+            .judge();
+        assert_eq!(finding.confidence, Confidence::Possible);
     }
 }

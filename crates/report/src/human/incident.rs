@@ -193,8 +193,13 @@ fn facts<'a>(incident: &'a Incident, options: &HumanOptions) -> Vec<(&'a str, Te
     }
     for item in &incident.evidence {
         // The message stands above already.
-        if item.from != Vantage::Text || lines.is_empty() {
-            lines.push(("seen", evidence(item)));
+        match item.from {
+            Vantage::Text if !lines.is_empty() => {}
+            // What was asked is in the answer: stage by stage, with the credential.
+            Vantage::Here if !options.verbose => {
+                lines.push(("checked", Text::plain(clean_line(&item.answer))));
+            }
+            _ => lines.push(("seen", evidence(item))),
         }
     }
     for rival in &incident.rivals {
