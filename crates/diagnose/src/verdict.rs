@@ -1,7 +1,7 @@
 //! What a pasted text tells, judged by the same causes as a cluster.
 
 use pulldoctor_messages::Reading;
-use pulldoctor_model::{CauseId, Confidence, ContainerKind, Evidence, Finding, Symptom, Timestamp};
+use pulldoctor_model::{CauseId, ContainerKind, Evidence, Finding, Symptom, Timestamp};
 
 use crate::{
     case::{Case, Index},
@@ -11,18 +11,21 @@ use crate::{
 /// What a text tells. At most likely: a pasted text proves nothing.
 #[derive(Debug, Clone)]
 pub struct TextVerdict {
-    /// The cause; `unknown` where the text carries none.
-    pub cause: CauseId,
-    /// How sure.
-    pub confidence: Confidence,
-    /// What may be the truth instead.
-    pub rivals: Vec<CauseId>,
-    /// The cause in one sentence.
-    pub summary: String,
-    /// The whole finding.
+    /// The finding; its cause is `unknown` where the text carries none.
     pub finding: Finding,
     /// The facts that the text carries.
     pub reading: Reading,
+}
+
+impl TextVerdict {
+    /// The causes that may be the truth instead.
+    pub fn rivals(&self) -> Vec<CauseId> {
+        self.finding
+            .rivals
+            .iter()
+            .map(|rival| rival.cause)
+            .collect()
+    }
 }
 
 /// Judges one message.
@@ -50,14 +53,7 @@ fn verdict(text: &str, reading: Reading) -> TextVerdict {
     let index = Index::new(&evidence);
     let case = Case::pasted(&evidence, &index, &symptom, reading.clone());
     let finding = rank::first(&case);
-    TextVerdict {
-        cause: finding.cause,
-        confidence: finding.confidence,
-        rivals: finding.rivals.iter().map(|rival| rival.cause).collect(),
-        summary: finding.summary.clone(),
-        finding,
-        reading,
-    }
+    TextVerdict { finding, reading }
 }
 
 fn symptom_of(text: &str, reading: &Reading) -> Symptom {

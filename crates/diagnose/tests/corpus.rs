@@ -37,24 +37,24 @@ fn corpus_is_read_rightly() {
     let mut strict = 0;
     for line in &lines {
         let verdict = read_text(&line.message);
-        let right = label(&line.cause) == verdict.cause
+        let right = label(&line.cause) == verdict.finding.cause
             || line
                 .also_accept
                 .iter()
-                .any(|other| label(other) == verdict.cause);
-        strict += usize::from(label(&line.cause) == verdict.cause);
+                .any(|other| label(other) == verdict.finding.cause);
+        strict += usize::from(label(&line.cause) == verdict.finding.cause);
         if right {
             continue;
         }
         let row = format!(
             "{}: {} ({}), not {}: {}",
             line.id,
-            verdict.cause,
-            verdict.confidence.as_str(),
+            verdict.finding.cause,
+            verdict.finding.confidence.as_str(),
             line.cause,
             line.message.chars().take(160).collect::<String>()
         );
-        if verdict.confidence > Confidence::Possible {
+        if verdict.finding.confidence > Confidence::Possible {
             overclaimed.push(row.clone());
         }
         wrong.push(row);

@@ -197,9 +197,6 @@ pub enum Fault {
     /// Policy `Never` and the image is not on the node. A kubelet that withholds a present image
     /// from a pod without credentials for it (1.33 on) says the same, on purpose.
     NeverPull,
-    /// The image is on the node, and a text says outright that this pod may not use it. No kubelet
-    /// up to 1.36 words it so (they say [`Fault::NeverPull`]); the engine may still compare.
-    NotEntitled,
 
     /// The pause image failed; the fault inside tells why.
     SandboxImage {

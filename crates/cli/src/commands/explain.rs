@@ -204,7 +204,8 @@ fn list(terminal: &Terminal) -> String {
 
 /// What a message says, for programs.
 fn document(message: &str, verdict: TextVerdict) -> ReadingDocument {
-    let reading = verdict.reading;
+    let rivals = verdict.rivals();
+    let TextVerdict { finding, reading } = verdict;
     let facts = Facts {
         runtime: word(reading.runtime.as_ref()),
         operation: word(reading.operation.as_ref()),
@@ -213,11 +214,11 @@ fn document(message: &str, verdict: TextVerdict) -> ReadingDocument {
     };
     ReadingDocument::new(
         message,
-        verdict.cause,
-        verdict.confidence,
-        verdict.rivals,
+        finding.cause,
+        finding.confidence,
+        rivals,
         facts,
-        verdict.summary,
+        finding.summary,
     )
 }
 

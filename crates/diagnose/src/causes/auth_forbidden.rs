@@ -145,9 +145,9 @@ mod tests {
     fn googles_text_leaves_the_missing_repository_open() {
         let text = "Error response from daemon: Head \"https://europe-west2-docker.pkg.dev/v2/p/ml/app/manifests/1\": denied: Permission \"artifactregistry.repositories.downloadArtifacts\" denied on resource \"projects/p/locations/europe-west2/repositories/ml\" (or it may not exist)";
         let verdict = crate::read_text(text);
-        assert_eq!(verdict.cause, CauseId::AuthForbidden);
-        assert_eq!(verdict.confidence, Confidence::Possible);
-        assert_eq!(verdict.rivals, [CauseId::ImageNotFoundRepo]);
+        assert_eq!(verdict.finding.cause, CauseId::AuthForbidden);
+        assert_eq!(verdict.finding.confidence, Confidence::Possible);
+        assert_eq!(verdict.rivals(), [CauseId::ImageNotFoundRepo]);
     }
 
     #[test]

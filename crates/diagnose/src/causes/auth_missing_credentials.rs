@@ -209,8 +209,8 @@ mod tests {
     #[test]
     fn a_pasted_text_is_no_proof() {
         let verdict = crate::read_text(NO_BASIC);
-        assert_eq!(verdict.cause, CauseId::AuthMissingCredentials);
-        assert_eq!(verdict.confidence, Confidence::Possible);
+        assert_eq!(verdict.finding.cause, CauseId::AuthMissingCredentials);
+        assert_eq!(verdict.finding.confidence, Confidence::Possible);
     }
 
     #[test]

@@ -282,10 +282,13 @@ mod tests {
     fn a_bare_status_of_docker_on_a_public_image_is_the_registrys() {
         let text = "Error response from daemon: Head \"https://registry.k8s.io/v2/pause/manifests/3.9\": Forbidden";
         let verdict = crate::read_text(text);
-        assert_eq!(verdict.cause, CauseId::BlockedByPolicy);
-        assert_eq!(verdict.rivals, [CauseId::ProxyFailure]);
+        assert_eq!(verdict.finding.cause, CauseId::BlockedByPolicy);
+        assert_eq!(verdict.rivals(), [CauseId::ProxyFailure]);
         let private = text.replace("registry.k8s.io", "registry.example.com");
-        assert_eq!(crate::read_text(&private).cause, CauseId::ProxyFailure);
+        assert_eq!(
+            crate::read_text(&private).finding.cause,
+            CauseId::ProxyFailure
+        );
     }
 
     #[test]

@@ -304,8 +304,8 @@ mod tests {
             "before",
             "2026-02-01T00:00:00Z",
         ));
-        assert_eq!(verdict.cause, CauseId::ClockSkew);
-        assert_eq!(verdict.confidence, Confidence::Likely);
+        assert_eq!(verdict.finding.cause, CauseId::ClockSkew);
+        assert_eq!(verdict.finding.confidence, Confidence::Likely);
     }
 
     #[test]
@@ -315,9 +315,9 @@ mod tests {
             "before",
             "2026-02-01T00:00:00Z",
         ));
-        assert_eq!(verdict.cause, CauseId::ClockSkew);
-        assert_eq!(verdict.confidence, Confidence::Possible);
-        assert!(verdict.rivals.contains(&CauseId::TlsNotYetValid));
+        assert_eq!(verdict.finding.cause, CauseId::ClockSkew);
+        assert_eq!(verdict.finding.confidence, Confidence::Possible);
+        assert!(verdict.rivals().contains(&CauseId::TlsNotYetValid));
     }
 
     #[test]

@@ -145,9 +145,9 @@ mod tests {
         let verdict = crate::read_text(
             "E0101 plugin.go:235] Failed getting credential from external registry credential provider: error execing credential provider plugin ecr-credential-provider for image 123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/api: context deadline exceeded",
         );
-        assert_eq!(verdict.cause, CauseId::CredentialProviderFailure);
-        assert_eq!(verdict.confidence, Confidence::Likely);
-        assert!(verdict.summary.contains("ecr-credential-provider"));
+        assert_eq!(verdict.finding.cause, CauseId::CredentialProviderFailure);
+        assert_eq!(verdict.finding.confidence, Confidence::Likely);
+        assert!(verdict.finding.summary.contains("ecr-credential-provider"));
     }
 
     #[test]

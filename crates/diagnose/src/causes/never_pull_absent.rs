@@ -232,6 +232,7 @@ mod tests {
             crate::read_text(
                 "container \"api\" in pod \"api-1\" is waiting to start: ErrImageNeverPull"
             )
+            .finding
             .cause,
             CauseId::NeverPullAbsent
         );

@@ -52,6 +52,9 @@ cause! {
 }
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
+    if *case.fault() == Fault::ImageMissing && !case.pasted && case.image.is_some() {
+        return vec![case.registry_question()];
+    }
     login_questions(case)
 }
 

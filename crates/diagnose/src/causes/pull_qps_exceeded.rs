@@ -89,8 +89,8 @@ mod tests {
         assert_eq!(finding.confidence, Confidence::Proven);
         assert_eq!(finding.object.name, "n1");
         let pasted = crate::read_text("Failed to pull image \"a/b:1\": pull QPS exceeded");
-        assert_eq!(pasted.cause, CauseId::PullQpsExceeded);
-        assert_eq!(pasted.confidence, Confidence::Likely);
+        assert_eq!(pasted.finding.cause, CauseId::PullQpsExceeded);
+        assert_eq!(pasted.finding.confidence, Confidence::Likely);
     }
 
     #[test]

@@ -166,9 +166,9 @@ mod tests {
         let verdict = crate::read_text(
             "cancel pulling image registry.example.com/shop/api:1 because of no progress in 5m0s",
         );
-        assert_eq!(verdict.cause, CauseId::PullTimeout);
-        assert_eq!(verdict.confidence, Confidence::Likely);
-        assert!(verdict.summary.contains("5m0s"));
+        assert_eq!(verdict.finding.cause, CauseId::PullTimeout);
+        assert_eq!(verdict.finding.confidence, Confidence::Likely);
+        assert!(verdict.finding.summary.contains("5m0s"));
     }
 
     #[test]

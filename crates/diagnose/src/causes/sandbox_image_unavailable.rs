@@ -190,7 +190,7 @@ mod tests {
         let verdict = crate::read_text(
             "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get sandbox image \"registry.k8s.io/Pause:3.10\": failed to parse image reference \"registry.k8s.io/Pause:3.10\": invalid reference format: repository name must be lowercase",
         );
-        assert_eq!(verdict.cause, CauseId::InvalidImageName);
+        assert_eq!(verdict.finding.cause, CauseId::InvalidImageName);
         assert_eq!(
             verdict.finding.also[0].cause,
             CauseId::SandboxImageUnavailable
@@ -200,8 +200,8 @@ mod tests {
     #[test]
     fn a_pasted_text_is_likely() {
         let verdict = crate::read_text(TEXT);
-        assert_eq!(verdict.cause, CauseId::SandboxImageUnavailable);
-        assert_eq!(verdict.confidence, Confidence::Likely);
+        assert_eq!(verdict.finding.cause, CauseId::SandboxImageUnavailable);
+        assert_eq!(verdict.finding.confidence, Confidence::Likely);
     }
 
     #[test]

@@ -356,8 +356,8 @@ mod tests {
         let verdict = crate::read_text(
             "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
         );
-        assert_eq!(verdict.cause, CauseId::SecretMissing);
-        assert_eq!(verdict.confidence, Confidence::Likely);
+        assert_eq!(verdict.finding.cause, CauseId::SecretMissing);
+        assert_eq!(verdict.finding.confidence, Confidence::Likely);
     }
 
     #[test]

@@ -203,8 +203,8 @@ mod tests {
         let verdict = read_text(&text(
             ": current time 2026-03-01T10:00:00Z is after 2026-02-01T00:00:00Z",
         ));
-        assert_eq!(verdict.cause, CauseId::TlsExpired);
-        assert_eq!(verdict.confidence, Confidence::Likely);
+        assert_eq!(verdict.finding.cause, CauseId::TlsExpired);
+        assert_eq!(verdict.finding.confidence, Confidence::Likely);
     }
 
     #[test]

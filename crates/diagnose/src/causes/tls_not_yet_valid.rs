@@ -156,9 +156,9 @@ mod tests {
     #[test]
     fn a_pasted_text_leaves_the_clock_open() {
         let verdict = read_text(&text("2026-03-01T10:00:00Z", "2026-03-01T10:20:00Z"));
-        assert_eq!(verdict.cause, CauseId::TlsNotYetValid);
-        assert_eq!(verdict.confidence, Confidence::Possible);
-        assert!(verdict.rivals.contains(&CauseId::ClockSkew));
+        assert_eq!(verdict.finding.cause, CauseId::TlsNotYetValid);
+        assert_eq!(verdict.finding.confidence, Confidence::Possible);
+        assert!(verdict.rivals().contains(&CauseId::ClockSkew));
     }
 
     #[test]

@@ -322,8 +322,8 @@ mod tests {
         for text in texts() {
             for host in HOSTS {
                 let verdict = crate::read_text(&about(&text, host));
-                assert!(verdict.confidence <= Confidence::Likely);
-                assert_ne!(verdict.cause, CauseId::Unknown, "{text}");
+                assert!(verdict.finding.confidence <= Confidence::Likely);
+                assert_ne!(verdict.finding.cause, CauseId::Unknown, "{text}");
             }
         }
     }
