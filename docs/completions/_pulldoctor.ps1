@@ -29,7 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             [CompletionResult]::new('diagnose', 'diagnose', [CompletionResultType]::ParameterValue, 'Find every pod that waits for an image, and say why')
             [CompletionResult]::new('probe', 'probe', [CompletionResultType]::ParameterValue, 'Ask the registry for an image, stage by stage, with the credentials of your choice')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a cause, or read a pasted error message')
-            [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Replay recorded cases through the real engine, without a cluster')
+            [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Replay recorded cases, and probe registries with a fault, without a cluster')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions of a shell')
             [CompletionResult]::new('__complete', '__complete', [CompletionResultType]::ParameterValue, 'Complete a command line in the way that kubectl asks its plugins')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -89,11 +89,11 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'human, json, yaml, or ndjson (one JSON object a line)')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured')
             [CompletionResult]::new('--list', '--list', [CompletionResultType]::ParameterName, 'List the cases')
-            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Replay all cases')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Show all cases')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show whole messages, every pod and every workload')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show whole messages, every pod and every workload')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'pulldoctor;completions' {
@@ -112,7 +112,7 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             [CompletionResult]::new('diagnose', 'diagnose', [CompletionResultType]::ParameterValue, 'Find every pod that waits for an image, and say why')
             [CompletionResult]::new('probe', 'probe', [CompletionResultType]::ParameterValue, 'Ask the registry for an image, stage by stage, with the credentials of your choice')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a cause, or read a pasted error message')
-            [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Replay recorded cases through the real engine, without a cluster')
+            [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Replay recorded cases, and probe registries with a fault, without a cluster')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions of a shell')
             [CompletionResult]::new('__complete', '__complete', [CompletionResultType]::ParameterValue, 'Complete a command line in the way that kubectl asks its plugins')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')

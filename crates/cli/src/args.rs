@@ -320,10 +320,13 @@ pub(crate) enum ExplainFormat {
     Json,
 }
 
-/// Replay recorded cases through the real engine, without a cluster
+/// Replay recorded cases, and probe registries with a fault, without a cluster
+///
+/// The recorded cases go through the real engine. The others (`live-…`) start a registry with a
+/// fault on a loopback port of this program, and ask it with the real probe.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// The case to replay; a common one where none is named
+    /// The case to show; a common one where none is named
     #[arg(value_name = "NAME", conflicts_with_all = ["list", "all"])]
     pub(crate) name: Option<String>,
 
@@ -331,7 +334,7 @@ pub(crate) struct Demo {
     #[arg(long, conflicts_with = "all")]
     pub(crate) list: bool,
 
-    /// Replay all cases
+    /// Show all cases
     #[arg(long)]
     pub(crate) all: bool,
 

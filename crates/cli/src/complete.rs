@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use clap::{ArgAction, Command};
 use pulldoctor_model::CauseId;
 
-use crate::cases;
+use crate::{cases, live};
 
 /// The executable `kubectl_complete-pulldoctor`, which kubectl asks for the plugin's completions.
 pub const KUBECTL_SCRIPT: &str = "\
@@ -76,6 +76,9 @@ pub(crate) fn answer(root: &Command, words: &[String]) -> String {
     } else if command.get_name() == "demo" {
         for case in cases::ALL {
             offer(case.name, "");
+        }
+        for scenario in live::ALL {
+            offer(scenario.name, "");
         }
     }
     let _ = writeln!(out, ":{directive}");

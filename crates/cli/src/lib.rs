@@ -11,6 +11,7 @@ mod collect;
 mod commands;
 mod complete;
 mod failure;
+mod live;
 mod logging;
 mod logins;
 mod output;

@@ -49,7 +49,7 @@ fn a_case_that_does_not_exist() {
     assert!(
         run(&["demo", "no-such-case"])
             .refused()
-            .starts_with("error: cannot find a recorded case")
+            .starts_with("error: cannot find a case")
     );
 }
 
@@ -365,8 +365,60 @@ fn a_demo_needs_nothing() {
             .lines()
             .filter(|line| line.contains("\"type\":\"end\""))
             .count(),
-        names.len()
+        names
+            .iter()
+            .filter(|name| !name.starts_with("live-"))
+            .count()
     );
+}
+
+#[test]
+fn a_live_demo_is_probed_for_real() {
+    let done = run(&["demo", "live-bad-login"]);
+    assert_eq!(done.code(), 0);
+    insta::with_settings!({filters => vec![
+        (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:PORT"),
+        (r"port \d{4,5}", "port PORT"),
+        (r" +\d+ ms  ", "    N ms  "),
+    ]}, {
+        insta::assert_snapshot!(done.out(), @r"
+        live-bad-login (here and now, a registry on a loopback port)
+          The password of ci-bot was changed, and the old one is still sent.
+
+        127.0.0.1:PORT/shop/api:v1.4.1  for linux/amd64  with a login
+
+          dns       SKIPPED          `127.0.0.1` is an address
+          proxy     SKIPPED          none is set
+          tcp       OK    N ms  connected to 127.0.0.1 port PORT
+          tls       SKIPPED          plain HTTP
+          http      OK    N ms  401: a login is wanted (bearer
+                                     http://127.0.0.1:PORT/token)
+          token     FAILED    N ms  unexpected status from GET request to
+                                     http://127.0.0.1:PORT/token: 401: unauthorized:
+                                     incorrect username or password
+          manifest  SKIPPED          not reached
+          platform  SKIPPED          not reached
+          config    SKIPPED          not reached
+          layers    SKIPPED          not reached
+
+        error[auth-bad-credentials]: `127.0.0.1:PORT` refuses user `ci-bot`      proven
+          of the demo
+           = credential  the demo (user ci-bot): refused
+                         anonymous: refused
+        help:
+          - Try the login yourself: `docker login HOST`.
+          - Write the secret again. `echo user:password | base64` puts a line end into
+            the password; `kubectl create secret docker-registry` does not.
+
+        pulldoctor explain auth-bad-credentials says how it is told from others
+        ");
+    });
+    let document = run(&["demo", "live-damaged-layer", "-o", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&document.out()).expect("JSON");
+    assert_eq!(document["schema"], "pulldoctor.dev/probe/v1");
+    assert_eq!(document["cause"], "corrupted-content");
+    // What is shown first needs nothing either.
+    assert!(run(&["demo"]).out().contains("\nlive-missing-tag "));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod connect;
 mod dns;
+mod echo;
 mod exchange;
 mod fault;
 mod layers;

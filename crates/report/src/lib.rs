@@ -29,7 +29,7 @@ pub use markdown::{markdown, section};
 pub use message::decisive;
 pub use probe::{
     ProbeCredential, ProbeDocument, ProbeJudgement, ProbeOutcome, ProbeStage, UntestedCredential,
-    human_probe, human_probe_heading, human_probe_result, human_probe_stage,
+    human_probe_heading, human_probe_result, human_probe_stage, human_probe_stages,
 };
 pub use reading::{Facts, ReadingDocument, human_reading};
 pub use style::{Label, Stylesheet};

@@ -12,7 +12,7 @@ use pulldoctor_model::{
 };
 use serde::Serialize;
 
-pub use human::{human_probe, human_probe_heading, human_probe_result, human_probe_stage};
+pub use human::{human_probe_heading, human_probe_result, human_probe_stage, human_probe_stages};
 
 /// The stages in the order in which they are listed.
 const STAGES: [StageName; 10] = [

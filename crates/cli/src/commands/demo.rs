@@ -1,4 +1,5 @@
-//! `pulldoctor demo`: recorded cases through the real engine and renderer.
+//! `pulldoctor demo`: recorded cases through the real engine and renderer, and registries with a
+//! fault on a loopback port, asked by the real probe.
 
 use std::fmt::Write as _;
 
@@ -9,6 +10,7 @@ use crate::{
     args::{self, Format},
     cases::{self, Recorded},
     failure::Failure,
+    live::{self, Scenario},
     output, suggest,
     terminal::{self, Terminal},
 };
@@ -23,38 +25,66 @@ pub(crate) fn run(options: &args::Demo, terminal: &Terminal) -> Result<ExitCode,
         terminal::print(&list(terminal)?)?;
         return Ok(ExitCode::Fine);
     }
-    let shown: Vec<&Recorded> = if options.all {
-        cases::ALL.iter().collect()
+    let is_human = options.output.format == Format::Human;
+    let is_first = options.name.is_none() && !options.all;
+    let mut shown = if options.all {
+        all()
     } else {
         vec![chosen(options.name.as_deref(), terminal)?]
     };
-    let mut text = String::new();
-    for (at, case) in shown.iter().enumerate() {
-        if at > 0 && options.output.format == Format::Yaml {
-            text.push_str("---\n");
-        }
-        text.push_str(&replay(case, options, terminal)?);
+    if is_first && is_human {
+        shown.extend(live::ALL.first().map(Shown::Live));
     }
-    if options.name.is_none() && !options.all && options.output.format == Format::Human {
+    let mut text = String::new();
+    for (at, shown) in shown.iter().enumerate() {
+        match options.output.format {
+            Format::Yaml if at > 0 => text.push_str("---\n"),
+            Format::Human if at > 0 => text.push('\n'),
+            _ => {}
+        }
+        text.push_str(&match shown {
+            Shown::Recorded(case) => replay(case, options, terminal)?,
+            Shown::Live(scenario) => probe(scenario, options, terminal)?,
+        });
+    }
+    if is_first && is_human {
         let _ = writeln!(
             text,
-            "\n`{} demo --list` names {} more.",
+            "\n`{} demo --list` names {} more, and {} to be probed live.",
             terminal.program,
             count(cases::ALL.len().saturating_sub(1), "recorded case"),
+            count(live::ALL.len().saturating_sub(1), "more fault"),
         );
     }
     terminal::print(&text)?;
     Ok(ExitCode::Fine)
 }
 
+/// What is shown.
+enum Shown {
+    /// A recorded case.
+    Recorded(&'static Recorded),
+    /// A registry with a fault, here and now.
+    Live(&'static Scenario),
+}
+
+/// Everything there is.
+fn all() -> Vec<Shown> {
+    let recorded = cases::ALL.iter().map(Shown::Recorded);
+    recorded.chain(live::ALL.iter().map(Shown::Live)).collect()
+}
+
 /// The case that is asked for.
-fn chosen(name: Option<&str>, terminal: &Terminal) -> Result<&'static Recorded, Failure> {
+fn chosen(name: Option<&str>, terminal: &Terminal) -> Result<Shown, Failure> {
     let Some(name) = name else {
-        return common();
+        return common().map(Shown::Recorded);
     };
-    cases::find(name).ok_or_else(|| {
-        let near = suggest::nearest(name, cases::ALL.iter().map(|case| case.name));
-        Failure::unable(anyhow::anyhow!("find a recorded case `{name}`"))
+    let recorded = cases::find(name).map(Shown::Recorded);
+    let found = recorded.or_else(|| live::find(name).map(Shown::Live));
+    found.ok_or_else(|| {
+        let names = cases::ALL.iter().map(|case| case.name);
+        let near = suggest::nearest(name, names.chain(live::ALL.iter().map(|live| live.name)));
+        Failure::unable(anyhow::anyhow!("find a case `{name}`"))
             .maybe_help(near.map(|near| format!("did you mean `{near}`?")))
             .help(format!("`{} demo --list` lists them", terminal.program))
     })
@@ -84,21 +114,39 @@ fn replay(case: &Recorded, options: &args::Demo, terminal: &Terminal) -> Result<
         _ => "written after a public source",
     };
     let told = pulldoctor_report::markdown(&story.text, terminal.width, terminal.style);
-    let separator = if options.all { "\n" } else { "" };
     Ok(format!(
-        "{heading}{}{heading:#} ({origin})\n{told}\n{rendered}{separator}",
+        "{heading}{}{heading:#} ({origin})\n{told}\n{rendered}",
         case.name
     ))
 }
 
-/// The names, with what each shows.
+/// One live fault: its story, then the real probe.
+fn probe(
+    scenario: &Scenario,
+    options: &args::Demo,
+    terminal: &Terminal,
+) -> Result<String, Failure> {
+    let shown = live::run(scenario)?;
+    let document = &shown.document;
+    match options.output.format {
+        Format::Json => return pulldoctor_report::json(document).map_err(Failure::bug),
+        Format::Ndjson => return pulldoctor_report::ndjson(document).map_err(Failure::bug),
+        Format::Yaml => return pulldoctor_report::yaml(document).map_err(Failure::bug),
+        Format::Human => {}
+    }
+    let heading = terminal.style.style(Label::Heading);
+    let told = pulldoctor_report::markdown(scenario.story, terminal.width, terminal.style);
+    let stages = super::probe::stages(document, shown.who, terminal);
+    let rest = super::probe::human(document, options.output.verbose, terminal);
+    Ok(format!(
+        "{heading}{}{heading:#} (here and now, a registry on a loopback port)\n{told}\n{stages}{rest}",
+        scenario.name
+    ))
+}
+
+/// The names, with what each shows: recorded cases, then what is probed live.
 fn list(terminal: &Terminal) -> Result<String, Failure> {
-    let width = cases::ALL
-        .iter()
-        .map(|case| case.name.len())
-        .max()
-        .unwrap_or(0);
-    let mut text = String::new();
+    let mut lines: Vec<(&str, String)> = Vec::new();
     for case in cases::ALL {
         let causes: Vec<_> = case
             .story()
@@ -112,8 +160,16 @@ fn list(terminal: &Terminal) -> Result<String, Failure> {
         } else {
             causes.join(", ")
         };
-        let name = terminal.style.style(Label::Command);
-        let _ = writeln!(text, "{name}{:width$}{name:#}  {shows}", case.name);
+        lines.push((case.name, shows));
+    }
+    for scenario in live::ALL {
+        lines.push((scenario.name, scenario.shows().to_owned()));
+    }
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let style = terminal.style.style(Label::Command);
+    let mut text = String::new();
+    for (name, shows) in lines {
+        let _ = writeln!(text, "{style}{name:width$}{style:#}  {shows}");
     }
     Ok(text)
 }

@@ -10,7 +10,7 @@ use pulldoctor_registry::{
 };
 use pulldoctor_report::{
     ProbeDocument, ProbeJudgement, ProbeStage, human_probe_heading, human_probe_result,
-    human_probe_stage, pointed,
+    human_probe_stage, human_probe_stages, pointed,
 };
 
 use crate::{
@@ -135,7 +135,7 @@ fn architecture() -> &'static str {
 }
 
 /// The document of a probe.
-pub(super) fn document(
+pub(crate) fn document(
     transcript: &Transcript,
     verdict: ProbeVerdict,
     platform: &Platform,
@@ -178,6 +178,11 @@ fn exit(transcript: &Transcript, verdict: &ProbeVerdict, logins: &Logins) -> Exi
     } else {
         ExitCode::Fine
     }
+}
+
+/// The heading and the stages that were reached, after the fact.
+pub(super) fn stages(document: &ProbeDocument, who: &str, terminal: &Terminal) -> String {
+    human_probe_stages(document, who, terminal.width, terminal.style)
 }
 
 /// What it comes to, and what to do about it.

@@ -113,7 +113,23 @@ pub(super) fn summary(
         CauseId::BlobHostUnreachable => {
             format!("`{host}` answers, and a host that it sends its clients to does not")
         }
-        CauseId::RateLimited => format!("`{host}` limits requests"),
+        CauseId::RateLimited => {
+            let wait = transcript
+                .rate_limit
+                .as_ref()
+                .and_then(|limit| limit.retry_after_s)
+                .map_or_else(String::new, |seconds| {
+                    format!(", and says to come back in {seconds} s")
+                });
+            format!("`{host}` limits requests{wait}")
+        }
+        CauseId::CorruptedContent => format!(
+            "`{}`: {}",
+            transcript.image,
+            stage
+                .problem
+                .map_or("its content is damaged", Problem::as_text)
+        ),
         _ => format!(
             "`{host}`: {}",
             stage.problem.map_or("the probe failed", Problem::as_text)

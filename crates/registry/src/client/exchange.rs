@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::connect::{ConnectFailure, Guard, Link, Report, connect};
+use super::echo;
 use super::fault::{Fault, show};
 use super::origin::Origin;
 use super::shared::Shared;
@@ -168,7 +169,7 @@ pub(super) async fn exchange(
         link,
         _permit,
     } = open;
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     let status = parts.status.as_u16();
     let most = if parts.status.is_success() {
         ask.most
@@ -190,6 +191,12 @@ pub(super) async fn exchange(
     if is_whole {
         shared.put_idle(&ask.origin, link);
     }
+    // A good answer is not shown, and has to keep its digest.
+    let body = if parts.status.is_success() {
+        body
+    } else {
+        echo::mask(ask, &mut parts.headers, body)
+    };
     let answer = Answer {
         status,
         headers: parts.headers,

@@ -222,11 +222,18 @@ impl Run<'_> {
                 StageName::Layers,
                 since,
                 facts,
-                Ok(format!("{count} layers are {done}{at}")),
+                Ok(format!("{} {done}{at}", layers_are(count))),
             ),
             Some(fault) => stage(StageName::Layers, since, facts, Err(fault)),
         };
         self.emit(ended);
+    }
+}
+
+fn layers_are(count: usize) -> String {
+    match count {
+        1 => "1 layer is".to_owned(),
+        _ => format!("{count} layers are"),
     }
 }
 

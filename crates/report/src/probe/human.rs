@@ -14,6 +14,8 @@ const NAME: usize = 8;
 const OUTCOME: usize = 7;
 /// Columns of a time.
 const TIME: usize = 8;
+/// Digits of a digest that are shown.
+const DIGITS: usize = 12;
 /// Near names that are shown.
 const NEAR: usize = 3;
 
@@ -43,6 +45,29 @@ pub fn human_probe_stage(stage: &ProbeStage, width: usize, style: Stylesheet) ->
     page.finish()
 }
 
+/// Digests with their first digits only: a line of 64 tells a reader nothing more.
+fn short_digests(text: &str) -> String {
+    const ALGORITHM: &str = "sha256:";
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(ALGORITHM) {
+        let (before, digits) = rest.split_at(at + ALGORITHM.len());
+        out.push_str(before);
+        let length = digits
+            .find(|character: char| !character.is_ascii_hexdigit())
+            .unwrap_or(digits.len());
+        if length == 64 {
+            out.push_str(&digits[..DIGITS]);
+            out.push('…');
+        } else {
+            out.push_str(&digits[..length]);
+        }
+        rest = &digits[length..];
+    }
+    out.push_str(rest);
+    out
+}
+
 fn stage_line(page: &mut Page, stage: &ProbeStage) {
     let (label, word) = match stage.outcome {
         StageOutcome::Ok => (Label::Proven, "OK"),
@@ -58,7 +83,7 @@ fn stage_line(page: &mut Page, stage: &ProbeStage) {
         .with(Label::Plain, format!("{:1$}", "", OUTCOME - word.len()))
         .with(Label::Plain, format!("{time:>TIME$}  "));
     let rest = Text::plain(" ".repeat(first.width()));
-    let detail = clean_line(&stage.detail).into_owned();
+    let detail = short_digests(&clean_line(&stage.detail));
     let label = match stage.outcome {
         StageOutcome::Skipped => Label::Faint,
         _ => Label::Plain,
@@ -107,25 +132,18 @@ pub fn human_probe_result(
     page.finish()
 }
 
-/// The whole of it, after the fact.
-pub fn human_probe(
+/// The first line and the stages that were reached, after the fact.
+pub fn human_probe_stages(
     document: &ProbeDocument,
     who: &str,
-    verbose: bool,
     width: usize,
     style: Stylesheet,
 ) -> String {
-    let mut out = human_probe_heading(
-        &document.image,
-        document.platform.as_deref(),
-        who,
-        width,
-        style,
-    );
+    let platform = document.platform.as_deref();
+    let mut out = human_probe_heading(&document.image, platform, who, width, style);
     for stage in document.stages.iter().filter(|stage| !is_unreached(stage)) {
         out.push_str(&human_probe_stage(stage, width, style));
     }
-    out.push_str(&human_probe_result(document, verbose, width, style));
     out
 }
 
@@ -170,7 +188,8 @@ fn notes(document: &ProbeDocument, verbose: bool) -> Vec<(&'static str, Text)> {
             .stages
             .iter()
             .any(|stage| stage.detail == credential.detail)
-            || credential.outcome == ProbeOutcome::Granted;
+            || credential.outcome == ProbeOutcome::Granted
+            || credential.username.is_none() && document.credentials.len() > 1;
         if !credential.detail.is_empty() && (verbose || !is_told) {
             text.push(
                 Label::Plain,
@@ -180,7 +199,11 @@ fn notes(document: &ProbeDocument, verbose: bool) -> Vec<(&'static str, Text)> {
         notes.push((word, text));
         word = crate::human::SAME;
     }
+    let is_gap = |because: &str| document.gaps.iter().any(|gap| gap.what.contains(because));
     for credential in &document.untested {
+        if !verbose && is_gap(&credential.because) {
+            continue;
+        }
         let text = whose(&credential.source, credential.username.as_deref()).with(
             Label::Faint,
             format!("not tried: {}", clean_line(&credential.because)),
@@ -252,4 +275,18 @@ fn depends_on_place(document: &ProbeDocument) -> bool {
                 StageName::Dns | StageName::Proxy | StageName::Tcp | StageName::Tls
             )
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_digests_are_cut() {
+        let whole = format!("a sha256:{} b", "0123456789abcdef".repeat(4));
+        assert_eq!(short_digests(&whole), "a sha256:0123456789ab… b");
+        for text in ["sha256:", "sha256:abc, sha256:é", "none"] {
+            assert_eq!(short_digests(text), text);
+        }
+    }
 }
