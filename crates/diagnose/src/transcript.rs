@@ -122,13 +122,19 @@ fn refusal(transcript: &Transcript, stage: &Stage, problem: Problem) -> Option<C
     ) {
         return None;
     }
-    let is_anonymous = |record: &&CredentialRecord| record.username.is_none();
-    let anonymous = transcript.credentials.iter().find(is_anonymous);
-    let logins: Vec<&CredentialRecord> = transcript
+    // Beside what the kubelet tries, the records may tell what it does not try.
+    let is_tried = |record: &&CredentialRecord| {
+        !matches!(
+            record.outcome,
+            CredentialOutcome::NotMatching | CredentialOutcome::Malformed
+        )
+    };
+    let (logins, anonymous): (Vec<_>, Vec<_>) = transcript
         .credentials
         .iter()
-        .filter(|record| !is_anonymous(record))
-        .collect();
+        .filter(is_tried)
+        .partition(|record| record.username.is_some());
+    let anonymous = anonymous.first();
     // The login that failed first is the one that the kubelet reports, unless one got further.
     let best = logins
         .iter()

@@ -88,7 +88,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence, ObjectKind, Question, registry::Identity};
+    use pulldoctor_model::{
+        CauseId, Confidence, ObjectKind, Question,
+        registry::{CredentialOutcome, Identity},
+    };
 
     use crate::{
         causes::support::credentials::samples::{
@@ -270,6 +273,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kubelet_does_not_try_speaks_for_nothing() {
+        let mut other = no_token(Identity::Unknown);
+        other.outcome = CredentialOutcome::NotMatching;
+        other.problem = None;
+        let mut broken = other.clone();
+        broken.outcome = CredentialOutcome::Malformed;
+        let mut transcript = challenged(
+            IMAGE,
+            &[
+                ("regcred", "ghcr.io", other),
+                ("regcred", HOST, no_token(Identity::Rejected)),
+            ],
+            refused(Identity::Unknown, 401),
+        );
+        transcript.credentials.insert(0, broken);
+        let finding = with_login(WRONG_LOGIN).registry(transcript).judge();
+        assert_eq!(finding.cause, CauseId::AuthBadCredentials);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        let told = format!("{:?}", finding.evidence);
+        assert!(!told.contains("auths[ghcr.io]"), "{told}");
+    }
+
+    #[test]
     fn what_was_held_back_decides_nothing() {
         let finding = with_login(WRONG_LOGIN)
             .registry(challenged(
@@ -280,10 +306,17 @@ mod tests {
             .judge();
         assert_eq!(finding.cause, CauseId::AuthBadCredentials);
         assert_eq!(finding.confidence, Confidence::Likely);
-        let command = finding.next[0].command.as_deref().unwrap();
+        let command = finding.next.iter().find_map(|next| next.command.as_deref());
+        assert_eq!(
+            command,
+            Some("pulldoctor diagnose --allow-realm auth.other.net")
+        );
+        // The gap is about what could change the verdict.
         assert!(
-            command.ends_with("--allow-realm auth.other.net"),
-            "{command}"
+            finding
+                .open
+                .iter()
+                .any(|question| matches!(question, Question::Registry { .. }))
         );
     }
 

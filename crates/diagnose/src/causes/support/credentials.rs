@@ -1,9 +1,32 @@
 //! What the causes of the credentials family share: what the text says about the login, what the
-//! API says about the pod's secrets, and the table that weighs the two.
+//! API and the registry say about the pod's secrets, and the table that weighs what is left open.
+//!
+//! # What is decided
+//!
+//! Two answers come before the table ([`decide`]). The keyring ([`lookup`]) tells which credentials
+//! of the pod match the image, and what is wrong with the others; the registry ([`said`]) tells
+//! what becomes of each, and of those who come without one. The text stays the measure: what
+//! agrees with it is proven, what does not is likely at most, and a registry that lets the pod read
+//! makes none of these causes ([`changed`]).
+//!
+//! | keyring | registry | cause |
+//! | --- | --- | --- |
+//! | none matches, and a key is near, or the registry does not hide | any | secret-wrong-host ! |
+//! | none matches, none meant for it | refuses whoever has no login, and does not hide | auth-missing ! |
+//! | all that match are empty | not asked | secret-malformed ! |
+//! | one matches | refuses the login itself | auth-bad !; auth-expired ! where its time is over or the registry says so; secret-malformed ! where the password holds what does not belong there |
+//! | one matches | accepts the login, and refuses the image | auth-forbidden !; hides: not-found-or-private P |
+//! | one matches | refuses it, and serves the image to those without | public-image-wrong-credential ! |
+//! | one matches, its time is over by its own words | not asked | auth-expired ! (L where only its age tells) |
+//! | one matches and is spoiled | not asked | secret-malformed !, L where the text does not speak of the login |
+//! | any | serves the image | none of the family |
+//!
+//! Of several logins that are refused the one that is good in itself speaks for all, else the
+//! first in the kubelet's order. A login that was held back decides nothing.
 //!
 //! # The table
 //!
-//! Rows are what the text says ([`Word`]), columns what the API shows ([`Keys`]). `P` is possible,
+//! It weighs what is left open, and everything where secrets may not be read. Rows are what the text says ([`Word`]), columns what the API shows ([`Keys`]). `P` is possible,
 //! `L` likely, `!` proven; *hides* is a registry that answers alike for missing and private, and
 //! where no repository at all is open (ACR, ECR) a login is *always* wanted.
 //!
@@ -61,7 +84,8 @@ pub(crate) use host::*;
 pub(crate) use lookup::*;
 pub(crate) use phrases::*;
 pub(crate) use repair::*;
-pub(crate) use said::*;
+use said::anonymous;
+pub(crate) use said::{Refusal, Said, said};
 pub(crate) use secrets::*;
 pub(crate) use table::{Lead, led};
 

@@ -222,3 +222,112 @@ fn by_content(case: &Case<'_>, word: Word, keyring: &KeyringFacts) -> Decided {
 fn each<T>(keyring: &KeyringFacts, look: impl FnMut(&MatchingCredential) -> Option<T>) -> Vec<T> {
     keyring.matching.iter().filter_map(look).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{
+        CauseId, Confidence,
+        registry::{CredentialRecord, Identity},
+    };
+
+    use crate::{
+        causes::support::credentials::samples::{
+            ANONYMOUS, FORBIDDEN, HOST, IMAGE, NO_BASIC, SCOPE, WRONG_LOGIN, account,
+        },
+        fixture::{
+            PodSecret, absent_secret, challenged, docker_secret, granted, held_back, login_secret,
+            no_token, refused, stuck, unreadable_secret,
+        },
+    };
+
+    /// The pod's secrets, and whether one of them gives a login for the image.
+    fn secrets() -> Vec<(Vec<PodSecret>, bool)> {
+        let spoiled = r#"{"auths":{"registry.example.com":{"username":"ci-bot","password":"canary-pass\n"}}}"#;
+        vec![
+            (vec![login_secret("regcred", &[HOST])], true),
+            (
+                vec![absent_secret("gone"), login_secret("regcred", &[HOST])],
+                true,
+            ),
+            (vec![docker_secret("regcred", spoiled)], true),
+            (
+                vec![login_secret("regcred", &["registry.example.com:5000"])],
+                false,
+            ),
+            (vec![login_secret("regcred", &["ghcr.io"])], false),
+            (vec![absent_secret("regcred")], false),
+            (vec![docker_secret("regcred", r#"{"auths":{}}"#)], false),
+            (vec![docker_secret("regcred", "{")], false),
+            (vec![unreadable_secret("regcred")], false),
+            (Vec::new(), false),
+        ]
+    }
+
+    /// What may become of a login.
+    fn records() -> Vec<CredentialRecord> {
+        vec![
+            granted(200),
+            granted(404),
+            no_token(Identity::Rejected),
+            no_token(Identity::Unknown),
+            refused(Identity::Accepted, 401),
+            refused(Identity::Accepted, 403),
+            refused(Identity::Unknown, 403),
+            held_back(),
+        ]
+    }
+
+    #[test]
+    fn whatever_keyring_and_registry_say_the_promises_hold() {
+        let status_401 = FORBIDDEN.replace("403 Forbidden", "401 Unauthorized");
+        let expired = format!("{FORBIDDEN}\ndenied: Your authorization token has expired.");
+        let texts = [
+            NO_BASIC,
+            ANONYMOUS,
+            WRONG_LOGIN,
+            SCOPE,
+            FORBIDDEN,
+            &status_401,
+            &expired,
+        ];
+        for text in texts {
+            for (secrets, has_login) in secrets() {
+                let many = if has_login { usize::MAX } else { 1 };
+                for login in records().into_iter().take(many) {
+                    for anonymous in [granted(200), granted(404), refused(Identity::Unknown, 401)] {
+                        let logins: &[_] = if has_login {
+                            &[("regcred", HOST, login.clone())]
+                        } else {
+                            &[]
+                        };
+                        let opens = has_login && login.outcome == granted(200).outcome;
+                        let finding = account(stuck(IMAGE, "ErrImagePull", text), &[])
+                            .keyring(&secrets)
+                            .registry(challenged(IMAGE, logins, anonymous))
+                            .judge();
+                        let row = format!(
+                            "{text}\n{secrets:?}\n{login:?}\n{} {:?} {:?}",
+                            finding.cause, finding.confidence, finding.rivals
+                        );
+                        match finding.confidence {
+                            Confidence::Proven => assert!(finding.rivals.is_empty(), "{row}"),
+                            Confidence::Possible => assert!(!finding.rivals.is_empty(), "{row}"),
+                            Confidence::Unknown => assert!(!finding.next.is_empty(), "{row}"),
+                            Confidence::Likely => {}
+                        }
+                        let accuses_login = matches!(
+                            finding.cause,
+                            CauseId::AuthBadCredentials
+                                | CauseId::AuthExpiredCredentials
+                                | CauseId::AuthForbidden
+                                | CauseId::AuthMissingCredentials
+                        );
+                        assert!(!(opens && accuses_login), "{row}");
+                        let all = format!("{finding:?}");
+                        assert!(!all.contains("canary"), "{row}");
+                    }
+                }
+            }
+        }
+    }
+}

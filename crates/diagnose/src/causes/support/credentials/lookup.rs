@@ -61,12 +61,10 @@ pub(crate) fn accused_credential<'a>(case: &Case<'a>) -> Option<&'a MatchingCred
     let keyring = lookup(case)?;
     if let Said::Refuses(refusal) = said(case)
         && let Some(record) = refusal.login
-        && let Some(credential) = keyring.matching.iter().find(|credential| {
-            record.username.as_ref() == Some(&credential.username)
-                && record
-                    .source
-                    .ends_with(&format!("/{} auths[{}]", credential.secret, credential.key))
-        })
+        && let Some(credential) = keyring
+            .matching
+            .iter()
+            .find(|credential| is_source(credential, &record.source))
     {
         return Some(credential);
     }
@@ -74,6 +72,14 @@ pub(crate) fn accused_credential<'a>(case: &Case<'a>) -> Option<&'a MatchingCred
         [only] => Some(only),
         _ => None,
     }
+}
+
+/// Whether a record of the registry's answer is of this credential: `secret shop/regcred
+/// auths[registry.example.com]`, and without `auths` where the secret is of the old type.
+fn is_source(credential: &MatchingCredential, source: &str) -> bool {
+    let MatchingCredential { secret, key, .. } = credential;
+    source.ends_with(&format!("/{secret} auths[{key}]"))
+        || source.ends_with(&format!("/{secret} [{key}]"))
 }
 
 /// Whether an entry of the secret seems to be meant for the image's registry, and misses it.

@@ -1,17 +1,21 @@
 //! How the family phrases rivals, evidence, notes and commands.
 
 use pulldoctor_messages::CredentialUse;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question, registry::Identity};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, Finding, Question,
+    registry::{CredentialOutcome, Identity},
+};
 
 use super::{
-    Defect, Lead, Named, Refusal, Said, State, Word, accused_credential, fault_words, is_complete,
-    lookup, named, only_usable, refusing_host, said, told, with_new_login,
+    Defect, Lead, Named, Refusal, Said, State, Word, accused_credential, anonymous, fault_words,
+    is_complete, lookup, named, only_usable, refusing_host, said, told, with_new_login,
 };
 use crate::{
     case::Case,
     causes::support::{in_namespace, quote},
     finding::FindingExt,
     known::Known,
+    view::{View, look},
 };
 
 /// Adds the lead's rivals, each with why and with what decides.
@@ -242,6 +246,11 @@ pub(crate) fn with_open(finding: Finding, case: &Case<'_>, question: Question) -
     if finding.confidence == Confidence::Proven {
         return finding;
     }
+    // An answer that did not come as far as the node leaves it open.
+    let is_behind = question == case.registry_question() && matches!(look(case), View::Behind(_));
+    if is_behind {
+        return finding.open(Some(question));
+    }
     finding.open(case.unanswered(question))
 }
 
@@ -292,12 +301,11 @@ fn with_ruled_out(finding: Finding, case: &Case<'_>, word: Word) -> Finding {
             ),
             Identity::Unknown => {}
         }
-        let asked_without = case.registry_answer().seen().is_some_and(|transcript| {
-            transcript
-                .credentials
-                .iter()
-                .any(|record| record.username.is_none() && record.problem.is_some())
-        });
+        let asked_without = case
+            .registry_answer()
+            .seen()
+            .and_then(anonymous)
+            .is_some_and(|record| record.outcome == CredentialOutcome::Refused);
         if !is_public && asked_without {
             rule(
                 CauseId::PublicImageWrongCredential,

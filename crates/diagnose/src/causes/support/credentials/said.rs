@@ -50,11 +50,12 @@ fn read(transcript: &Transcript) -> Said<'_> {
     if !has_answer {
         return Said::Nothing;
     }
-    let (logins, anonymous): (Vec<_>, Vec<_>) = transcript
+    let logins: Vec<&CredentialRecord> = transcript
         .credentials
         .iter()
-        .partition(|record| record.username.is_some());
-    let anonymous = anonymous.first().copied();
+        .filter(|record| is_login(record))
+        .collect();
+    let anonymous = anonymous(transcript);
     if let Some(with) = logins.iter().copied().find(|record| is_granted(record)) {
         return opens(with);
     }
@@ -81,6 +82,23 @@ fn read(transcript: &Transcript) -> Said<'_> {
         login: login.copied(),
         is_public: anonymous.is_some_and(|record| is_granted(record) && is_there(record)),
     })
+}
+
+/// A login that the kubelet would try. Others may be listed beside them.
+fn is_login(record: &CredentialRecord) -> bool {
+    record.username.is_some()
+        && !matches!(
+            record.outcome,
+            CredentialOutcome::NotMatching | CredentialOutcome::Malformed
+        )
+}
+
+/// What became of those who come without a login.
+pub(super) fn anonymous(transcript: &Transcript) -> Option<&CredentialRecord> {
+    transcript
+        .credentials
+        .iter()
+        .find(|record| record.username.is_none() && record.source == "anonymous")
 }
 
 fn opens(with: &CredentialRecord) -> Said<'_> {

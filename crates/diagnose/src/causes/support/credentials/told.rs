@@ -124,15 +124,20 @@ fn registry_words(transcript: &Transcript) -> String {
             stage.problem.map_or("it failed", Problem::as_text)
         );
     }
-    let told: Vec<String> = transcript.credentials.iter().map(record_words).collect();
+    // What does not match is told by the lookup.
+    let told: Vec<String> = transcript
+        .credentials
+        .iter()
+        .filter_map(record_words)
+        .collect();
     if told.is_empty() {
-        return "nothing was said to any credential".to_owned();
+        return "no credential was tried".to_owned();
     }
     few(told).join("; ")
 }
 
 /// What became of one credential.
-fn record_words(record: &CredentialRecord) -> String {
+fn record_words(record: &CredentialRecord) -> Option<String> {
     let who = match &record.username {
         Some(username) => format!("user `{username}` of {}", record.source),
         None => "without a login".to_owned(),
@@ -152,11 +157,10 @@ fn record_words(record: &CredentialRecord) -> String {
         (CredentialOutcome::Refused, Identity::Unknown) => {
             format!("refused: {}", shorten(&record.detail, LONGEST))
         }
-        (CredentialOutcome::NotMatching, _) => "is not tried for this image".to_owned(),
-        (CredentialOutcome::Malformed, _) => "cannot be decoded".to_owned(),
+        (CredentialOutcome::NotMatching | CredentialOutcome::Malformed, _) => return None,
         (CredentialOutcome::Untested, _) => {
             format!("not tried: {}", shorten(&record.detail, LONGEST))
         }
     };
-    format!("{who}: {what}")
+    Some(format!("{who}: {what}"))
 }
