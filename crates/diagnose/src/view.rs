@@ -81,7 +81,7 @@ impl Reached {
             return Self::Nothing;
         }
         let mut reached = Self::of_fault(case.pull_fault());
-        if foreign.is_some() && reached > Self::Nothing {
+        if foreign.is_some() {
             // A token, blob or redirect host is only known from an answer of the registry.
             reached = reached.max(Self::Answered);
         }

@@ -100,9 +100,15 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{
+        CauseId, Confidence,
+        registry::{Facts, Problem, Role, StageName},
+    };
 
-    use crate::fixture::stuck;
+    use crate::{
+        causes::here::samples,
+        fixture::{failed_at, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -149,5 +155,28 @@ mod tests {
             stuck("redis:7", "ErrImagePull", text).cause(),
             CauseId::RegistryUnreachableTimeout
         );
+    }
+
+    #[test]
+    fn a_layer_host_that_answers_here_is_the_nodes_way() {
+        let text = format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to copy: httpReadSeeker: failed open: failed to do request: Get \"https://cdn.example.net/blobs/sha256/aa/data\": dial tcp 10.9.0.4:443: i/o timeout"
+        );
+        let finding = stuck(IMAGE, "ErrImagePull", &text)
+            .registry(samples::through(IMAGE, "cdn.example.net", Role::Blob))
+            .judge();
+        assert_eq!(finding.cause, CauseId::BlobHostUnreachable);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.evidence.iter().any(|item| {
+            item.answer == "`cdn.example.net` answers here: the fault is the node's, or on its way"
+        }));
+        assert!(finding.notes.contains(&(
+            "goes on to".to_owned(),
+            "`cdn.example.net` for layers".to_owned()
+        )));
+        // A probe that does not come to the layers says nothing about their host.
+        let seen = failed_at(IMAGE, StageName::Dns, Problem::DnsNxdomain, Facts::None);
+        let behind = stuck(IMAGE, "ErrImagePull", &text).registry(seen).judge();
+        assert_eq!(behind, stuck(IMAGE, "ErrImagePull", &text).judge());
     }
 }

@@ -135,9 +135,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{
+        CauseId, Confidence,
+        registry::{Facts, Problem, StageName},
+    };
 
-    use crate::fixture::stuck;
+    use crate::fixture::{failed_at, stuck};
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -182,6 +185,24 @@ mod tests {
         assert_ne!(
             stuck(IMAGE, "ErrImagePull", &text).cause(),
             CauseId::ConnectionInterrupted
+        );
+    }
+
+    #[test]
+    fn a_cut_here_too_is_no_more_than_likely() {
+        let text = format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": EOF"
+        );
+        let alone = stuck(IMAGE, "ErrImagePull", &text).judge();
+        let seen = failed_at(IMAGE, StageName::Http, Problem::HttpCut, Facts::None);
+        let finding = stuck(IMAGE, "ErrImagePull", &text).registry(seen).judge();
+        assert_eq!(finding.cause, CauseId::ConnectionInterrupted);
+        assert_eq!(finding.confidence, alone.confidence);
+        assert!(
+            finding
+                .evidence
+                .iter()
+                .any(|item| item.answer == "it fails here in the same way")
         );
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use pulldoctor_model::{
     CauseId, Finding, clean_line,
     registry::{
-        CertificateFacts, DnsFacts, Facts, Problem, Stage, StageName, StageOutcome, TlsFacts,
+        CertificateFacts, DnsFacts, Facts, Problem, Role, Stage, StageName, StageOutcome, TlsFacts,
     },
     shorten,
 };
@@ -24,6 +24,8 @@ use crate::{
 
 /// Names of a certificate that are shown.
 const NAMES: usize = 4;
+/// Other hosts that are shown.
+const HOSTS: usize = 6;
 /// Addresses that are shown.
 const ADDRESSES: usize = 4;
 
@@ -38,10 +40,62 @@ pub(crate) fn with_here(finding: Finding, case: &Case<'_>) -> Finding {
     };
     let finding = with_comparison(finding, case, &sight, way);
     let finding = with_addresses(finding, case, &sight, way);
+    let finding = with_hosts(with_proxy(finding, &sight, way), &sight);
     if is_tls(finding.cause) {
         with_chain(finding, &sight, way)
     } else {
         finding
+    }
+}
+
+/// By which way it is asked from here, where the node's proxy is in question.
+fn with_proxy(finding: Finding, sight: &Sight<'_>, way: &[Stage]) -> Finding {
+    if finding.cause != CauseId::ProxyFailure {
+        return finding;
+    }
+    let facts = way.iter().find_map(|stage| match &stage.facts {
+        Facts::Proxy(facts) => Some(facts),
+        _ => None,
+    });
+    let Some(facts) = facts else {
+        return finding;
+    };
+    let by = facts
+        .decided_by
+        .as_deref()
+        .map_or_else(String::new, |by| format!(" (`{}`)", short(by)));
+    let told = match &facts.proxy {
+        Some(proxy) => format!("here it is asked through `{}`{by}", short(proxy)),
+        None => format!("here it is asked without a proxy{by}"),
+    };
+    finding.seen(Some(sight.answered), told)
+}
+
+/// The other hosts of a pull, which have to be reached as well: a firewall that is opened for the
+/// registry alone only moves the fault.
+fn with_hosts(finding: Finding, sight: &Sight<'_>) -> Finding {
+    if is_tls(finding.cause) {
+        return finding;
+    }
+    let mut hosts: Vec<String> = sight
+        .transcript
+        .other_hosts
+        .iter()
+        .take(HOSTS)
+        .map(|other| {
+            let what = match other.role {
+                Role::Token => "tokens",
+                Role::Manifest => "manifests",
+                Role::Blob => "layers",
+            };
+            format!("`{}` for {what}", short(&other.host))
+        })
+        .collect();
+    hosts.dedup();
+    if hosts.is_empty() {
+        finding
+    } else {
+        finding.note("goes on to", hosts.join(", "))
     }
 }
 
@@ -249,8 +303,8 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 pub(crate) mod samples {
     use pulldoctor_model::registry::{
-        AddressAttempt, CertificateFacts, DnsFacts, Facts, Problem, Stage, StageName, TcpFacts,
-        TlsFacts, Transcript,
+        AddressAttempt, CertificateFacts, DnsFacts, Facts, OtherHost, Problem, Role, Stage,
+        StageName, TcpFacts, TlsFacts, Transcript,
     };
 
     use crate::{
@@ -288,6 +342,17 @@ pub(crate) mod samples {
                 stage.facts = Facts::Tls(Box::new(facts.clone()));
             }
         }
+        seen
+    }
+
+    /// All is well here, also at this host, to which the registry sends its clients.
+    pub(crate) fn through(image: &str, host: &str, role: Role) -> Transcript {
+        let mut seen = there(image);
+        seen.other_hosts.push(OtherHost {
+            host: host.to_owned(),
+            role,
+            stages: vec![stage(StageName::Dns, None), stage(StageName::Tcp, None)],
+        });
         seen
     }
 

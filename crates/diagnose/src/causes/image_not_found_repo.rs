@@ -58,7 +58,7 @@ const NEAR: usize = 3;
 fn questions(case: &Case<'_>) -> Vec<Question> {
     // A missing tag or digest asks for itself.
     match case.fault() {
-        Fault::NameUnknown => {
+        Fault::NameUnknown | Fault::ImageMissing => {
             let mut asked = vec![case.registry_elsewhere_question()];
             asked.extend(ask_registry(case));
             asked
@@ -305,5 +305,20 @@ mod tests {
         let finding = stuck(IMAGE, "ErrImagePull", TEXT).registry(seen).judge();
         assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
         assert_eq!(finding.confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn the_oldest_text_is_decided_by_the_registry() {
+        let text = "Error: image registry.example.com/shop/api:1 not found";
+        let alone = stuck(IMAGE, "ErrImagePull", text).judge();
+        assert_eq!(alone.cause, CauseId::NotFoundOrPrivate);
+        let no_name = samples::refuses(IMAGE, 404, Some("NAME_UNKNOWN"));
+        let finding = stuck(IMAGE, "ErrImagePull", text).registry(no_name).judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundRepo);
+        let finding = stuck(IMAGE, "ErrImagePull", text)
+            .registry(samples::lists(IMAGE, &["2"]))
+            .judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.confidence, Confidence::Proven);
     }
 }

@@ -80,8 +80,9 @@ fn is_raised(case: &Case<'_>) -> bool {
             .image
             .as_ref()
             .is_none_or(|image| image.digest().is_none()),
-        // The repository may have come meanwhile, without the tag.
-        Fault::NameUnknown => {
+        // The repository may have come meanwhile, without the tag; and the oldest texts do not say
+        // which of the two is missing.
+        Fault::NameUnknown | Fault::ImageMissing => {
             matches!(missing(case), Missing::Manifest(_) | Missing::Listed(_))
                 && case
                     .image

@@ -157,9 +157,15 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{
+        CauseId, Confidence,
+        registry::{Facts, ProxyFacts, StageName},
+    };
 
-    use crate::fixture::{node, stuck};
+    use crate::{
+        causes::support::missing::samples::there,
+        fixture::{node, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -227,5 +233,27 @@ mod tests {
             stuck(IMAGE, "ErrImagePull", &text).cause(),
             CauseId::ProxyFailure
         );
+    }
+
+    #[test]
+    fn the_way_from_here_is_told_beside_it() {
+        let mut seen = there(IMAGE);
+        for stage in &mut seen.stages {
+            if stage.stage == StageName::Proxy {
+                stage.facts = Facts::Proxy(ProxyFacts {
+                    decided_by: Some("NO_PROXY: .example.com".to_owned()),
+                    ..ProxyFacts::default()
+                });
+            }
+        }
+        let end = "proxyconnect tcp: dial tcp 10.0.0.8:3128: connect: connection refused";
+        let finding = stuck(IMAGE, "ErrImagePull", &text(end))
+            .registry(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::ProxyFailure);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.evidence.iter().any(|item| {
+            item.answer == "here it is asked without a proxy (`NO_PROXY: .example.com`)"
+        }));
     }
 }

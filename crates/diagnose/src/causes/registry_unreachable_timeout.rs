@@ -121,7 +121,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 mod tests {
     use pulldoctor_model::{CauseId, Confidence};
 
-    use crate::fixture::stuck;
+    use crate::{causes::support::missing::samples::there, fixture::stuck};
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
 
@@ -178,5 +178,33 @@ mod tests {
         assert_eq!(finding.cause, CauseId::RegistryUnreachableTimeout);
         assert_eq!(finding.confidence, Confidence::Possible);
         assert_eq!(finding.rivals[0].cause, CauseId::ConnectionInterrupted);
+    }
+
+    #[test]
+    fn a_registry_that_answers_here_leaves_the_nodes_way() {
+        let text = text("dial tcp 10.9.0.4:443: i/o timeout");
+        let finding = stuck(IMAGE, "ErrImagePull", &text)
+            .registry(there(IMAGE))
+            .judge();
+        assert_eq!(finding.cause, CauseId::RegistryUnreachableTimeout);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(
+            finding
+                .evidence
+                .iter()
+                .any(|item| item.answer.contains("answers here"))
+        );
+        assert!(
+            finding
+                .ruled_out
+                .iter()
+                .any(|out| out.cause == CauseId::RegistryServerError)
+        );
+        assert!(
+            finding
+                .next
+                .iter()
+                .any(|next| next.question.contains("does node `n1` reach"))
+        );
     }
 }

@@ -148,10 +148,8 @@ fn credential(transcript: &Transcript, place: Option<usize>) -> Option<String> {
             clean_line(&short_source(&record.source)),
             shorten(&clean_line(user), 60)
         ),
-        None if record.outcome == CredentialOutcome::Granted => {
-            "without a login granted".to_owned()
-        }
-        None => "without a login refused".to_owned(),
+        None if record.outcome == CredentialOutcome::Granted => "anonymous granted".to_owned(),
+        None => "anonymous refused".to_owned(),
     })
 }
 

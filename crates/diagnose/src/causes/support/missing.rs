@@ -55,7 +55,7 @@ impl<'a> Missing<'a> {
 pub(crate) fn says_missing(case: &Case<'_>) -> bool {
     matches!(
         case.fault(),
-        Fault::ManifestMissing { .. } | Fault::NameUnknown
+        Fault::ManifestMissing { .. } | Fault::NameUnknown | Fault::ImageMissing
     )
 }
 
