@@ -236,6 +236,11 @@ fn alerted(alert: AlertDescription, facts: &mut TlsFacts) -> Fault {
         AlertDescription::ProtocolVersion => "protocol version not supported".to_owned(),
         AlertDescription::InternalError => "internal error".to_owned(),
         AlertDescription::AccessDenied => "access denied".to_owned(),
+        // The runtimes speak HTTP/2 as well, so they may get further.
+        AlertDescription::NoApplicationProtocol => {
+            "no application protocol: HTTP/1.1, which is all that is spoken here, is not served"
+                .to_owned()
+        }
         other => format!("{other:?}"),
     };
     facts.alert = Some(text.clone());
