@@ -122,19 +122,9 @@ fn refusal(transcript: &Transcript, stage: &Stage, problem: Problem) -> Option<C
     ) {
         return None;
     }
-    // Beside what the kubelet tries, the records may tell what it does not try.
-    let is_tried = |record: &&CredentialRecord| {
-        !matches!(
-            record.outcome,
-            CredentialOutcome::NotMatching | CredentialOutcome::Malformed
-        )
-    };
-    let (logins, anonymous): (Vec<_>, Vec<_>) = transcript
-        .credentials
-        .iter()
-        .filter(is_tried)
-        .partition(|record| record.username.is_some());
-    let anonymous = anonymous.first();
+    let records = || transcript.credentials.iter();
+    let anonymous = records().find(|record| record.username.is_none());
+    let logins: Vec<&CredentialRecord> = records().filter(|record| record.is_login()).collect();
     // The login that failed first is the one that the kubelet reports, unless one got further.
     let best = logins
         .iter()

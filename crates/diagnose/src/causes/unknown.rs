@@ -137,7 +137,7 @@ fn is_the_same_everywhere(sight: &Sight<'_>, stage: &Stage) -> bool {
         .transcript
         .credentials
         .iter()
-        .any(|record| record.username.is_some());
+        .any(|record| record.is_login());
     match stage.problem {
         Some(Problem::TokenRefused | Problem::Unauthorized | Problem::Forbidden) => with_login,
         _ => match Reached::of_transcript(sight.transcript) {

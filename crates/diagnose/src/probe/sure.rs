@@ -228,7 +228,7 @@ fn identity(transcript: &Transcript) -> Option<Identity> {
         transcript
             .credentials
             .iter()
-            .filter(|record| record.username.is_some())
+            .filter(|record| record.is_login())
     };
     let accepted = |record: &&CredentialRecord| record.identity == Identity::Accepted;
     logins()

@@ -43,7 +43,7 @@ fn login(transcript: &Transcript) -> Option<&CredentialRecord> {
     transcript
         .credentials
         .iter()
-        .find(|record| record.username.is_some())
+        .find(|record| record.is_login())
 }
 
 fn who(transcript: &Transcript) -> String {

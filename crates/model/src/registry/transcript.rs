@@ -115,6 +115,18 @@ pub struct CredentialRecord {
     pub detail: String,
 }
 
+impl CredentialRecord {
+    /// Whether it is a login that the kubelet tries for the image: not the lack of one, and none
+    /// of a secret's other entries, which are listed beside.
+    pub fn is_login(&self) -> bool {
+        self.username.is_some()
+            && !matches!(
+                self.outcome,
+                CredentialOutcome::NotMatching | CredentialOutcome::Malformed
+            )
+    }
+}
+
 /// Why another host than the registry's was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -124,10 +124,7 @@ pub(crate) fn short_digest(reference: &str) -> String {
 /// `credential 1 of 2 (secret regcred, user ci-bot) granted`, or that none is wanted.
 fn credential(transcript: &Transcript, place: Option<usize>) -> Option<String> {
     let records = &transcript.credentials;
-    let logins = records
-        .iter()
-        .filter(|record| record.username.is_some())
-        .count();
+    let logins = records.iter().filter(|record| record.is_login()).count();
     let at = place.or_else(|| {
         records
             .iter()
@@ -159,9 +156,7 @@ fn short_source(source: &str) -> String {
     let Some(place) = source.strip_prefix("secret ") else {
         return source.to_owned();
     };
-    let place = place
-        .split_once(" auths[")
-        .map_or(place, |(place, _)| place);
+    let place = place.split_once(' ').map_or(place, |(place, _)| place);
     let name = place.rsplit_once('/').map_or(place, |(_, name)| name);
     format!("secret {name}")
 }

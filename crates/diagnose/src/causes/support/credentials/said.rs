@@ -53,7 +53,7 @@ fn read(transcript: &Transcript) -> Said<'_> {
     let logins: Vec<&CredentialRecord> = transcript
         .credentials
         .iter()
-        .filter(|record| is_login(record))
+        .filter(|record| record.is_login())
         .collect();
     let anonymous = anonymous(transcript);
     if let Some(with) = logins.iter().copied().find(|record| is_granted(record)) {
@@ -82,15 +82,6 @@ fn read(transcript: &Transcript) -> Said<'_> {
         login: login.copied(),
         is_public: anonymous.is_some_and(|record| is_granted(record) && is_there(record)),
     })
-}
-
-/// A login that the kubelet would try. Others may be listed beside them.
-fn is_login(record: &CredentialRecord) -> bool {
-    record.username.is_some()
-        && !matches!(
-            record.outcome,
-            CredentialOutcome::NotMatching | CredentialOutcome::Malformed
-        )
 }
 
 /// What became of those who come without a login.
