@@ -124,8 +124,8 @@ pub(crate) fn gaps(evidence: &Evidence, diagnoses: &[Diagnosis]) -> Vec<ReportGa
     gaps
 }
 
-/// Probes from here that did not come as far as the node, or held a credential back: that says
-/// something about this place, and no finding rests on it.
+/// Probes from here that did not come as far as the node: that says something about this place, and
+/// no finding rests on it.
 fn behind(evidence: &Evidence, diagnoses: &[Diagnosis], index: &Index<'_>) -> Vec<ReportGap> {
     let was_asked = evidence
         .answers
@@ -137,43 +137,26 @@ fn behind(evidence: &Evidence, diagnoses: &[Diagnosis], index: &Index<'_>) -> Ve
     let mut found: BTreeMap<String, (GapReason, bool)> = BTreeMap::new();
     for diagnosis in diagnoses {
         let case = Case::new(evidence, index, &evidence.symptoms[diagnosis.symptom]);
-        let (sight, is_behind) = match look(&case) {
-            View::None => continue,
-            View::Behind(sight) => (sight, true),
-            View::Open(sight) => (sight, false),
+        let View::Behind(sight) = look(&case) else {
+            continue;
         };
         let open = &diagnosis.first.open;
         let counts = open.contains(&sight.answered.question);
-        let mut note = |what: String, why: GapReason| {
-            let known = found.entry(what).or_insert((why, false));
-            known.1 |= counts;
+        // What was held back is a gap already, with what consents to it.
+        let held_back = !sight.transcript.gaps.is_empty();
+        let Some(stage) = sight.transcript.first_failure().filter(|_| !held_back) else {
+            continue;
         };
-        for held in &sight.transcript.gaps {
-            let remedy = held
-                .remedy
-                .as_ref()
-                .map_or_else(String::new, |remedy| format!(" (`{remedy}` lets it)"));
-            note(
-                format!("try the {}{remedy}", clean_line(&held.what)),
-                GapReason::NotAsked,
-            );
-        }
-        if is_behind
-            && sight.transcript.gaps.is_empty()
-            && let Some(stage) = sight.transcript.first_failure()
-        {
-            let problem = stage
-                .problem
-                .map_or_else(String::new, |problem| format!(": {problem}"));
-            let host = &sight.transcript.host;
-            note(
-                format!(
-                    "look at `{host}` from here ({} failed{problem})",
-                    stage.stage.as_str()
-                ),
-                reason(stage),
-            );
-        }
+        let problem = stage
+            .problem
+            .map_or_else(String::new, |problem| format!(": {problem}"));
+        let what = format!(
+            "look at `{}` from here ({} failed{problem})",
+            clean_line(&sight.transcript.host),
+            stage.stage.as_str()
+        );
+        let known = found.entry(what).or_insert((reason(stage), false));
+        known.1 |= counts;
     }
     found
         .into_iter()

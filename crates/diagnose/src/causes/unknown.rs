@@ -3,7 +3,7 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{
     CauseId, Confidence, ContainerKind, Finding, Object, Question,
-    registry::{Problem, Stage, StageName},
+    registry::{CredentialRecord, Problem, Stage, StageName},
 };
 
 use super::{
@@ -137,7 +137,7 @@ fn is_the_same_everywhere(sight: &Sight<'_>, stage: &Stage) -> bool {
         .transcript
         .credentials
         .iter()
-        .any(|record| record.is_login());
+        .any(CredentialRecord::is_login);
     match stage.problem {
         Some(Problem::TokenRefused | Problem::Unauthorized | Problem::Forbidden) => with_login,
         _ => match Reached::of_transcript(sight.transcript) {
