@@ -1,10 +1,13 @@
 //! `auth-bad-credentials`.
 
-use pulldoctor_model::{CauseId, Confidence, Question};
+use pulldoctor_model::{CauseId, Confidence, Finding, Object, Question};
 
-use super::support::credentials::{
-    Keys, host_name, keys, led, login_name, login_object, login_questions, with_forensics,
-    with_login, with_open, with_replace_secret, with_rivals, word,
+use super::{
+    support::credentials::{
+        Keys, Word, changed, host_name, keys, led, login_name, login_object, login_questions,
+        with_forensics, with_login, with_open, with_replace_secret, with_rivals, word,
+    },
+    unknown::with_next_try,
 };
 use crate::{
     case::Case,
@@ -38,6 +41,8 @@ cause! {
     /// ## What it is not
     ///
     /// - A registry that names a missing right knows who asks: `auth-forbidden`.
+    /// - A secret that was written after the node's last try and is accepted now was mended: it is
+    ///   *possible* that the login of before was wrong, and the next try should work.
     /// - A password with a line end, quotes or a placeholder in it is `secret-malformed`; a token
     ///   whose time is over is `auth-expired-credentials`.
     /// - Azure's registry answers 401 also where the identity lacks the right to pull.
@@ -55,6 +60,9 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
+    if let Some(finding) = mended(case) {
+        return Some(finding.into());
+    }
     let lead = led(case, CauseId::AuthBadCredentials)?;
     let word = word(case)?;
     let host = host_name(case);
@@ -84,6 +92,31 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     finding = with_forensics(finding, case);
     finding = with_login(finding, case, word);
     Some(with_replace_secret(finding, case, "write the login again").into())
+}
+
+/// The node's last try was refused, and the secret was written after it: its login is good now.
+fn mended(case: &Case<'_>) -> Option<Finding> {
+    let changed = changed(case)?;
+    let secret = changed.mended()?;
+    if !matches!(
+        word(case)?,
+        Word::SentWrong | Word::SentRefused | Word::Status401
+    ) {
+        return None;
+    }
+    let finding = case
+        .finding(
+            CauseId::AuthBadCredentials,
+            Confidence::Possible,
+            Object::secret(case.symptom.namespace.clone(), secret),
+            changed.summary(case),
+        )
+        .rival(
+            CauseId::Unknown,
+            "the node may go another way: a login of its own, or a mirror",
+            "the text of the next try",
+        );
+    Some(with_next_try(changed.with_details(finding, case), case))
 }
 
 #[cfg(test)]

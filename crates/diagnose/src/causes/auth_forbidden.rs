@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_registry_hides_a_good_login_leaves_both_open() {
+    fn where_the_registry_hides_a_good_login_leaves_the_missing_repository_open() {
         let text = about(SCOPE, "docker.io");
         let key = "https://index.docker.io/v1/";
         let finding = account(stuck("shop/api:1", "ErrImagePull", &text), &[])
@@ -208,10 +208,10 @@ mod tests {
                 refused(Identity::Unknown, 401),
             ))
             .judge();
-        assert_eq!(finding.cause, CauseId::NotFoundOrPrivate);
+        assert_eq!(finding.cause, CauseId::AuthForbidden);
         assert_eq!(finding.confidence, Confidence::Possible);
         let rivals: Vec<_> = finding.rivals.iter().map(|rival| rival.cause).collect();
-        assert_eq!(rivals, [CauseId::ImageNotFoundRepo, CauseId::AuthForbidden]);
+        assert_eq!(rivals, [CauseId::ImageNotFoundRepo]);
         assert!(finding.summary.contains("`ci-bot`"), "{}", finding.summary);
     }
 }

@@ -27,8 +27,8 @@ cause! {
     /// `insufficient_scope`, or a refused anonymous token, from a registry that is known to hide
     /// private repositories (Docker Hub, GHCR, Quay, GitLab, Artifact Registry, ACR, ECR, Harbor).
     /// The registry is asked with the pod's own logins. One that opens the repository decides
-    /// between the two; one that is good and opens nothing leaves both, and so does an answer to
-    /// nobody.
+    /// between the two. One that is good and opens nothing is `auth-forbidden`, which then stays
+    /// *possible*; an answer to nobody leaves both.
     ///
     /// ## What to do
     ///

@@ -40,8 +40,9 @@ cause! {
     ///
     /// Or the evidence contradicts itself: the registry refused the node, and serves the image to
     /// the pod's own login when it is asked now. Then something has changed since the node's last
-    /// try (a secret that was written later is named), or the node goes another way: a login of
-    /// its own, a mirror.
+    /// try, or the node goes another way: a login of its own, a mirror. Where the secret is known
+    /// to have been written after that try, the last failure is told by its own cause, as
+    /// *possible*.
     ///
     /// The registry is then asked from here with the pod's credentials. What any place is told (a
     /// missing tag, a refused login) is named as *likely*; that a name does not resolve here, or
@@ -239,7 +240,8 @@ pub(crate) fn finding(case: &Case<'_>) -> Finding {
     with_next_try(finding, case)
 }
 
-fn with_next_try(finding: Finding, case: &Case<'_>) -> Finding {
+/// Adds the question that the next try answers.
+pub(crate) fn with_next_try(finding: Finding, case: &Case<'_>) -> Finding {
     finding.next(
         "what does the next try say?",
         Some(format!(
@@ -296,7 +298,9 @@ mod tests {
     #[test]
     fn a_secret_that_was_written_after_the_last_try_is_named() {
         let finding = mended(-200).judge();
-        assert_eq!(finding.cause, CauseId::Unknown);
+        assert_eq!(finding.cause, CauseId::AuthBadCredentials);
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.object.name, "regcred");
         assert!(
             finding.summary.contains("`regcred` was written after"),
             "{}",
@@ -304,6 +308,7 @@ mod tests {
         );
         assert!(!finding.next.is_empty());
         let later = mended(-10).judge();
+        assert_eq!(later.cause, CauseId::Unknown);
         assert!(
             later.summary.contains("refused the node"),
             "{}",

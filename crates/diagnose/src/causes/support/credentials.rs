@@ -15,7 +15,7 @@
 //! | none matches, none meant for it | refuses whoever has no login, and does not hide | auth-missing ! |
 //! | all that match are empty | not asked | secret-malformed ! |
 //! | one matches | refuses the login itself | auth-bad !; auth-expired ! where its time is over or the registry says so; secret-malformed ! where the password holds what does not belong there |
-//! | one matches | accepts the login, and refuses the image | auth-forbidden !; hides: not-found-or-private P |
+//! | one matches | accepts the login, and refuses the image | auth-forbidden !; hides: P, image-not-found-repo its rival |
 //! | one matches | refuses it, and serves the image to those without | public-image-wrong-credential ! |
 //! | one matches, its time is over by its own words | not asked | auth-expired ! (L where only its age tells) |
 //! | one matches and is spoiled | not asked | secret-malformed !, L where the text does not speak of the login |

@@ -60,7 +60,12 @@ fn last_try(case: &Case<'_>) -> Option<Timestamp> {
         .max()
 }
 
-impl Changed<'_> {
+impl<'a> Changed<'a> {
+    /// The secret that was written after the node's last try, and that opens the image now.
+    pub(crate) fn mended(&self) -> Option<&'a str> {
+        self.mended.filter(|_| self.found)
+    }
+
     /// The contradiction in one sentence.
     pub(crate) fn summary(&self, case: &Case<'_>) -> String {
         let host = refusing_host(case);

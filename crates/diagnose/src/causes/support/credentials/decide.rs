@@ -134,7 +134,7 @@ fn with_login(case: &Case<'_>, word: Word, keyring: &KeyringFacts, said: Said<'_
 fn by_registry(case: &Case<'_>, word: Word, login: &CredentialRecord) -> Decided {
     use CauseId::{
         AuthBadCredentials as Bad, AuthExpiredCredentials as Stale, AuthForbidden as Forbidden,
-        ImageNotFoundRepo as Repo, NotFoundOrPrivate as Hidden, SecretMalformed as Malformed,
+        ImageNotFoundRepo as Repo, SecretMalformed as Malformed,
     };
     let credential = accused_credential(case);
     match login.identity {
@@ -143,7 +143,7 @@ fn by_registry(case: &Case<'_>, word: Word, login: &CredentialRecord) -> Decided
         }
         // A login that is good and opens nothing: it may be that nothing is there.
         Identity::Accepted if host_of(case) == Host::Hides => {
-            lead(Hidden, Confidence::Possible, &[Repo, Forbidden])
+            lead(Forbidden, Confidence::Possible, &[Repo])
         }
         Identity::Accepted => {
             let agrees = match word {
