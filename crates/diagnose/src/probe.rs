@@ -8,7 +8,7 @@ mod sure;
 mod words;
 
 use pulldoctor_model::{
-    Caret, CauseId, Confidence, KeyringFacts, SecretStanding,
+    Caret, CauseId, Confidence, KeyringFacts, SecretStanding, SecretVerdict,
     registry::{Facts, Problem, Stage, StageName, Transcript},
 };
 use pulldoctor_reference::Reference;
@@ -79,7 +79,7 @@ pub fn judge_probe(
         .and_then(defect);
     let (cause, confidence, rivals) = match defect {
         Some(cause) => (cause, Confidence::Proven, Vec::new()),
-        None => sure::sure(transcript, stage, found, keyring.is_some()),
+        None => sure::sure(transcript, stage, found, keyring.is_some_and(is_all_read)),
     };
     ProbeVerdict {
         cause: Some(cause),
@@ -129,14 +129,16 @@ fn defect(facts: &KeyringFacts) -> Option<CauseId> {
         SecretStanding::Used => Some(CauseId::SecretWrongHost),
         SecretStanding::Unreadable => None,
     };
-    let unreadable = facts
-        .secrets
-        .iter()
-        .any(|secret| secret.standing == SecretStanding::Unreadable);
-    if unreadable {
+    if !is_all_read(facts) {
         return None;
     }
     facts.secrets.iter().find_map(|secret| of(&secret.standing))
+}
+
+/// Whether every secret could be looked at.
+fn is_all_read(facts: &KeyringFacts) -> bool {
+    let is_read = |secret: &SecretVerdict| secret.standing != SecretStanding::Unreadable;
+    facts.secrets.iter().all(is_read)
 }
 
 /// The part of the image that a cause is about.
@@ -163,3 +165,6 @@ fn caret(
         label: words::caret(transcript, stage),
     })
 }
+
+#[cfg(test)]
+mod tests;
