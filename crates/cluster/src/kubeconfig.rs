@@ -135,7 +135,10 @@ fn unreadable(path: &Path, error: &KubeconfigError) -> ConnectError {
     }
 }
 
-fn choose(kubeconfig: &Kubeconfig, options: &ConnectOptions) -> Result<Chosen, ConnectError> {
+pub(crate) fn choose(
+    kubeconfig: &Kubeconfig,
+    options: &ConnectOptions,
+) -> Result<Chosen, ConnectError> {
     let known = || {
         kubeconfig
             .contexts

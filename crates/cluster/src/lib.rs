@@ -37,6 +37,6 @@ pub use bundle::{Bundle, BundleError};
 pub use connect::{Cluster, ConnectOptions};
 pub use error::{ApiError, ConnectError, ScanError};
 #[doc(hidden)]
-pub use measure::read_page;
+pub use measure::{peek_token, read_kubeconfig, read_page};
 pub use scan::{Page, Scan, ScanProgress};
 pub use scope::{Namespaces, Scope, Target, TargetError, TargetKind};

@@ -1,9 +1,13 @@
-//! A door for the benchmarks to what a scan does with one page.
+//! A door for benchmarks and fuzz targets to what reads one page and one kubeconfig.
 
 use jiff::Timestamp;
+use kube::config::Kubeconfig;
 
 use crate::{
+    connect::ConnectOptions,
+    error::ConnectError,
     index::ImageIndex,
+    kubeconfig,
     slim::{self, Pod},
     symptoms,
 };
@@ -21,4 +25,22 @@ pub fn read_page(page: &[u8], observed: Timestamp) -> Option<(usize, usize)> {
     })
     .ok()?;
     Some((pods, stuck))
+}
+
+/// The token of the next page, as it is read before the items.
+pub fn peek_token(page: &[u8]) -> Option<String> {
+    slim::peek_meta(page).map(|meta| meta.resume)
+}
+
+/// Chooses the current context of a kubeconfig; gives its name and the server's address. Files
+/// that it names are not opened.
+pub fn read_kubeconfig(text: &str) -> Option<Result<(String, String), ConnectError>> {
+    let mut kubeconfig = Kubeconfig::from_yaml(text).ok()?;
+    for named in &mut kubeconfig.clusters {
+        if let Some(cluster) = &mut named.cluster {
+            cluster.certificate_authority = None;
+        }
+    }
+    let chosen = kubeconfig::choose(&kubeconfig, &ConnectOptions::default());
+    Some(chosen.map(|chosen| (chosen.context, chosen.config.cluster_url.to_string())))
 }

@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod connect;
 mod dns;
+pub mod door;
 mod echo;
 mod exchange;
 mod fault;

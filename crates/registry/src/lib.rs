@@ -18,5 +18,9 @@ pub use client::{
     Limits, Login, Probe, ProbeConfig, ProbeDepth, ProbeRequest, Resolvers, SetupError,
 };
 
+#[cfg(feature = "client")]
+#[doc(hidden)]
+pub use client::door;
+
 pub use judge::{Problem, Stage, StageName, StageOutcome, Transcript};
 pub use secret::SecretText;

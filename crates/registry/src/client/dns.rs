@@ -345,7 +345,7 @@ fn belongs(answer: &Message, question: &Message) -> bool {
         && (answer.queries.is_empty() || answer.queries == question.queries)
 }
 
-fn read(answer: &Message) -> DnsResult {
+pub(super) fn read(answer: &Message) -> DnsResult {
     let code = answer.metadata.response_code;
     let addresses: Vec<IpAddr> = answer
         .answers

@@ -63,7 +63,7 @@ pub(super) fn target_of(answer: &Answer, ask: &Ask) -> Result<Url, Fault> {
     resolve(answer.header("location"), ask)
 }
 
-fn resolve(location: Option<&str>, ask: &Ask) -> Result<Url, Fault> {
+pub(super) fn resolve(location: Option<&str>, ask: &Ask) -> Result<Url, Fault> {
     let refused = |what: String| Fault::new(Problem::RedirectRefused, what);
     let location =
         location.ok_or_else(|| refused("a redirect without a Location header".to_owned()))?;

@@ -112,7 +112,7 @@ impl Run<'_> {
 }
 
 /// The names in a page; what is no name is left out.
-fn names(body: &[u8], field: &str) -> Vec<String> {
+pub(super) fn names(body: &[u8], field: &str) -> Vec<String> {
     let Ok(Value::Object(mut page)) = serde_json::from_slice(body) else {
         return Vec::new();
     };

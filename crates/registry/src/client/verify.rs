@@ -272,7 +272,7 @@ impl Source<'_> {
 }
 
 /// `bytes 100-199/200`
-fn range_start(text: &str) -> Option<u64> {
+pub(super) fn range_start(text: &str) -> Option<u64> {
     text.trim()
         .strip_prefix("bytes ")?
         .split('-')
