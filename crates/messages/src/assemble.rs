@@ -43,13 +43,15 @@ fn combine(clean: &Clean, parts: &[String]) -> (Weight, Reading) {
         .map(|part| one(&crate::text::clean(part)))
         .collect();
     // The kubelet tries each credential in turn; a provider's empty entry makes an anonymous try.
-    // What was said to a credential tells more than what was said to nobody.
+    // What was said to a credential tells more than what was said to nobody, and what was said to
+    // one that was let in more than the refusal of another: the pull ended there.
     let best = attempts
         .iter()
         .enumerate()
         .max_by_key(|(index, (reading, weight))| {
             (
                 reading.credential != Some(CredentialUse::Anonymous),
+                is_told_inside(&reading.fault),
                 *weight,
                 attempts.len() - index,
             )
@@ -82,6 +84,23 @@ fn combine(clean: &Clean, parts: &[String]) -> (Weight, Reading) {
     whole.truncated = clean.truncated;
     whole.attempts = attempts.into_iter().map(|(reading, _)| reading).collect();
     (weight, whole)
+}
+
+/// Whether a fault is told only to whom the registry lets read.
+fn is_told_inside(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::ManifestMissing { .. }
+            | Fault::PlatformMissing
+            | Fault::UnsupportedManifest
+            | Fault::BlobMissing
+            | Fault::DigestMismatch
+            | Fault::SizeMismatch
+            | Fault::BrokenArchive
+            | Fault::DiffIdMismatch
+            | Fault::NoSpace
+            | Fault::NoInodes
+    )
 }
 
 /// Reads a text that holds one error.

@@ -352,6 +352,15 @@ fn several_credentials_are_read_each_on_its_own() {
 }
 
 #[test]
+fn what_a_login_was_told_inside_counts_more_than_the_refusal_of_another() {
+    let reading = read(
+        "[failed to pull and unpack image \"r.example.com/x:1\": failed to resolve image: unexpected status from HEAD request to https://r.example.com/v2/x/manifests/1: 401 Unauthorized, rpc error: code = NotFound desc = failed to pull and unpack image \"r.example.com/x:1\": failed to resolve image: r.example.com/x:1: not found]",
+    );
+    assert_eq!(word(&reading.fault), "manifest-missing/tag");
+    assert_eq!(reading.attempts.len(), 2);
+}
+
+#[test]
 fn details_are_typed() {
     let reading = read(&resolving(
         "failed to do request: Head \"https://m.example:5000/v2/a/b/manifests/1?ns=reg.example.com\": x509: certificate is valid for Ingress.local, *.x.io, not m.example",

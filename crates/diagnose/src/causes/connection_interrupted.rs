@@ -4,6 +4,7 @@ use pulldoctor_messages::{Fault, Layer, Operation};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::{
+    corrupted_content,
     network::{Route, ask_others, curl, route, subject, with_places},
     support::{in_namespace, quote},
 };
@@ -36,7 +37,8 @@ cause! {
     ///
     /// ## What it is not
     ///
-    /// - `unexpected EOF` while a layer is unpacked is a broken archive (`corrupted-content`).
+    /// - `unexpected EOF` while a layer is unpacked is a broken archive, and a layer of which the
+    ///   registry has less than its manifest says ends in the same words (`corrupted-content`).
     /// - `error reading from server: EOF` is the kubelet's connection to the runtime
     ///   (`runtime-broken`).
     ///
@@ -65,7 +67,8 @@ fn in_transfer(case: &Case<'_>) -> bool {
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
-    if *case.fault() != Fault::Interrupted {
+    // What ends early because there is no more of it was not cut.
+    if *case.fault() != Fault::Interrupted || corrupted_content::is_seen(case) {
         return None;
     }
     let host = case.failed_host();

@@ -1,6 +1,6 @@
 //! `corrupted-content`.
 
-use pulldoctor_messages::Fault;
+use pulldoctor_messages::{Fault, Operation};
 use pulldoctor_model::{
     Applicability, CauseId, Confidence, Finding, Question,
     registry::{LayerFacts, Problem, Stage},
@@ -41,7 +41,8 @@ cause! {
     /// The runtime checks every byte: `unexpected commit digest X, expected Y`, `Digest did not
     /// match`, `wrong diff id calculated on extraction`, `archive/tar: invalid tar header`, or
     /// `could not fetch content descriptor … from remote: not found` for a layer. The last ends in
-    /// `not found`, but the tag is there: its manifest was served.
+    /// `not found`, but the tag is there: its manifest was served. `short read: expected N bytes`
+    /// reads like a cut and is this where the registry's own copy is shorter than the manifest says.
     ///
     /// Reading the layer again decides: a second read that differs is the way, the same bad bytes
     /// are the registry's copy, which proves it from wherever it is read. Where the registry's copy
@@ -78,7 +79,23 @@ fn is_raised(case: &Case<'_>) -> bool {
             | Fault::BrokenArchive
             | Fault::DiffIdMismatch
             | Fault::BlobMissing
-    )
+    ) || is_seen(case)
+}
+
+/// Whether the text alone means something else, and what the registry serves explains it: a layer
+/// that ends early reads like a cut, and a manifest that the index names and that is gone like a
+/// tag that is missing.
+pub(super) fn is_seen(case: &Case<'_>) -> bool {
+    let problem = || from_here(case).and_then(|sight| sight.problem());
+    match (case.fault(), case.reading().operation) {
+        (Fault::Interrupted, Some(Operation::Blob | Operation::Verify)) => {
+            matches!(problem(), Some(Problem::LayerSize))
+        }
+        (Fault::ManifestMissing { .. }, Some(Operation::Manifest)) => {
+            matches!(problem(), Some(Problem::ManifestMissing))
+        }
+        _ => false,
+    }
 }
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
@@ -537,6 +554,44 @@ mod tests {
                 seen
             }
         }
+    }
+
+    #[test]
+    fn a_copy_that_ends_early_is_no_cut() {
+        let text = pull("short read: expected 98620 bytes but got 49310: unexpected EOF");
+        let cut = stuck(IMAGE, "ErrImagePull", &text).registry(there(IMAGE));
+        assert_eq!(cut.cause(), CauseId::ConnectionInterrupted);
+        let half = stuck(IMAGE, "ErrImagePull", &text)
+            .registry(read(vec![layer(DIGEST, Some(Problem::LayerSize), None)]))
+            .judge();
+        assert_eq!(half.cause, CauseId::CorruptedContent);
+        assert!(half.rivals.is_empty());
+    }
+
+    #[test]
+    fn a_manifest_behind_the_index_is_no_tag() {
+        let gone = format!(
+            "failed to copy: httpReadSeeker: failed open: content at https://registry.example.com/v2/shop/api/manifests/{DIGEST} not found: not found"
+        );
+        let seen = || {
+            failed_at(
+                IMAGE,
+                StageName::Platform,
+                Problem::ManifestMissing,
+                Facts::None,
+            )
+        };
+        let finding = stuck(IMAGE, "ErrImagePull", &pull(&gone))
+            .registry(seen())
+            .judge();
+        assert_eq!(finding.cause, CauseId::CorruptedContent);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        // The tag itself was missing when the node asked: the index came later.
+        let text = pull(&format!(
+            "failed to resolve reference \"{IMAGE}\": {IMAGE}: not found"
+        ));
+        let other = stuck(IMAGE, "ErrImagePull", &text).registry(seen());
+        assert_eq!(other.cause(), CauseId::ImageNotFoundTag);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use pulldoctor_model::{
 };
 use pulldoctor_reference::Reference;
 
+use super::corrupted_content;
 use super::support::{
     ask_registry,
     checked::{manifest, nearest, request, with_checked},
@@ -101,6 +102,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let mut finding = match seen {
         // That is a cause of its own.
         Missing::Repository { .. } => return None,
+        Missing::There(_) if corrupted_content::is_seen(case) => return None,
         Missing::There(sight) => {
             let finding = there_now(case, CauseId::ImageNotFoundTag, &sight);
             return Some(with_places(finding, case).into());

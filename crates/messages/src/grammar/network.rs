@@ -2,7 +2,7 @@
 
 use super::{Rule, rule};
 use crate::draft::{Draft, Weight};
-use crate::{DnsFault, Fault, ProxyFault, Runtime};
+use crate::{DnsFault, Fault, Operation, ProxyFault, Runtime};
 
 fn dns(d: &mut Draft<'_>, failure: DnsFault) {
     d.net(Fault::Dns { failure });
@@ -172,10 +172,13 @@ pub(super) const RULES: &[Rule] = &[
     rule("http2: client connection lost", |d, _| {
         d.net(Fault::Interrupted);
     }),
+    // containerd's pkg/content helpers: while a blob is copied.
     rule("short read: expected {n} bytes but got {n}", |d, _| {
+        d.operation(Operation::Blob);
         d.net(Fault::Interrupted);
     }),
     rule("failed to read expected number of bytes", |d, _| {
+        d.operation(Operation::Blob);
         d.net(Fault::Interrupted);
     }),
     rule("failed to copy after {n} retries", |d, _| {
