@@ -91,8 +91,8 @@ fn no_recording_holds_a_secret() {
             assert!(leaks.is_empty(), "{}: {leaks:?} in its {what}", case.name);
         }
         for word in [
-            "\"auth\"",
-            "\"password\"",
+            "\"auth\": \"",
+            "\"password\": \"",
             "\".dockerconfigjson\":",
             "Bearer ey",
         ] {
