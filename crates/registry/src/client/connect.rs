@@ -281,7 +281,7 @@ impl Attempt<'_, '_> {
     }
 
     async fn through_tls_proxy(
-        &self,
+        &mut self,
         stream: TcpStream,
         proxy: &ProxyUrl,
         facts: &mut Facts,
@@ -312,7 +312,7 @@ impl Attempt<'_, '_> {
     }
 
     async fn ask_proxy<S>(
-        &self,
+        &mut self,
         stream: &mut S,
         proxy: &ProxyUrl,
         facts: &mut Facts,

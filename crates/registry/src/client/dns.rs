@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::{FutureExt as _, future::join_all};
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -204,10 +204,11 @@ fn result(answer: DnsAnswer, addresses: Vec<IpAddr>, note: Option<String>) -> Dn
 /// Asks every server, all at once, name after name of the search path.
 async fn ask_all(conf: &ResolveConf, name: &str, limit: Duration) -> Vec<DnsQuestion> {
     let names = conf.names(name);
+    // Boxed one by one, so that the whole can be seen to be `Send`.
     let each = conf
         .servers
         .iter()
-        .map(|server| ask_server(*server, &names, limit));
+        .map(|server| ask_server(*server, &names, limit).boxed());
     join_all(each).await.into_iter().flatten().collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use http::{HeaderValue, Method};
 
 use super::connect::stage;
@@ -43,13 +43,20 @@ impl Run<'_> {
             })
             .collect();
         self.transcript.requests += u32::try_from(asks.len()).unwrap_or(u32::MAX);
-        let mut heads: Vec<_> =
-            futures::stream::iter(asks.into_iter().map(|(index, ask)| async move {
-                let start = Instant::now();
-                let answer = exchange(shared, &ask, &mut |_| {}).await;
-                let took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-                (index, ask, answer, took)
-            }))
+        // Boxed one by one, so that the whole can be seen to be `Send`.
+        let asking: Vec<_> = asks
+            .into_iter()
+            .map(|(index, ask)| {
+                let head = async move {
+                    let start = Instant::now();
+                    let answer = exchange(shared, &ask, &mut |_| {}).await;
+                    let took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    (index, ask, answer, took)
+                };
+                head.boxed()
+            })
+            .collect();
+        let mut heads: Vec<_> = futures::stream::iter(asking)
             .buffer_unordered(most)
             .collect()
             .await;

@@ -453,12 +453,14 @@ impl Run<'_> {
         let since = Instant::now();
         let request = self.request;
         let most = self.shared.config.limits.logins;
-        let logins: Vec<Option<&Login>> = request.logins.iter().take(most).map(Some).collect();
+        let mut logins: Vec<Option<&Login>> = request.logins.iter().take(most).map(Some).collect();
         let has_logins = !logins.is_empty();
-        let anonymous = (!has_logins || request.try_anonymous).then_some(None);
+        if !has_logins || request.try_anonymous {
+            logins.push(None);
+        }
         let mut candidates = Vec::new();
         let mut attempts = Vec::new();
-        for login in logins.into_iter().chain(anonymous) {
+        for login in logins {
             let (candidate, facts) = self.authorize(challenges, login).await;
             candidates.push(candidate);
             attempts.push(facts);
@@ -734,4 +736,22 @@ fn clock_ahead(text: &str) -> Option<i64> {
         .parse_timestamp(text.trim())
         .ok()?;
     Some(date.as_second().saturating_sub(tls::now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_may_run_on_any_thread() {
+        fn is_send<T: Send>(_: &T) {}
+        let image = pulldoctor_reference::Reference::parse("127.0.0.1:1/x").unwrap();
+        let request = ProbeRequest::new(image);
+        let config = ProbeConfig {
+            system_authorities: false,
+            ..ProbeConfig::default()
+        };
+        let probe = Probe::new(config).unwrap();
+        is_send(&probe.run(&request, &mut |_| {}));
+    }
 }

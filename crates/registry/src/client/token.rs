@@ -58,6 +58,38 @@ pub(super) fn secret_header(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
+/// The form of containerd's POST.
+fn form(service: &str, scopes: &[String], login: &Login) -> String {
+    let mut form = Serializer::new(String::new());
+    if !scopes.is_empty() {
+        form.append_pair("scope", &scopes.join(" "));
+    }
+    form.append_pair("service", service);
+    form.append_pair("client_id", CLIENT_ID);
+    if login.username.is_empty() {
+        form.append_pair("grant_type", "refresh_token");
+        form.append_pair("refresh_token", login.password.expose());
+    } else {
+        form.append_pair("grant_type", "password");
+        form.append_pair("username", &login.username);
+        form.append_pair("password", login.password.expose());
+    }
+    form.finish()
+}
+
+/// The query of a GET.
+fn query(url: &Url, service: &str, scopes: &[String]) -> String {
+    let mut query = Serializer::new(String::new());
+    query.extend_pairs(url.query_pairs());
+    if !service.is_empty() {
+        query.append_pair("service", service);
+    }
+    for scope in scopes {
+        query.append_pair("scope", scope);
+    }
+    query.finish()
+}
+
 /// The header of HTTP Basic.
 pub(super) fn basic_header(login: &Login) -> Option<HeaderValue> {
     let pair = format!("{}:{}", login.username, login.password.expose());
@@ -285,22 +317,8 @@ impl Realm<'_> {
         login: &Login,
         out: &mut Authorized,
     ) -> Result<Answer, Fault> {
-        let mut form = Serializer::new(String::new());
-        if !scopes.is_empty() {
-            form.append_pair("scope", &scopes.join(" "));
-        }
-        form.append_pair("service", service);
-        form.append_pair("client_id", CLIENT_ID);
-        if login.username.is_empty() {
-            form.append_pair("grant_type", "refresh_token");
-            form.append_pair("refresh_token", login.password.expose());
-        } else {
-            form.append_pair("grant_type", "password");
-            form.append_pair("username", &login.username);
-            form.append_pair("password", login.password.expose());
-        }
         let mut ask = self.ask(Method::POST, url, url.query())?;
-        ask.form = Some(form.finish().into());
+        ask.form = Some(form(service, scopes, login).into());
         "POST".clone_into(&mut out.facts.method);
         self.send(&ask, out).await
     }
@@ -313,15 +331,7 @@ impl Realm<'_> {
         login: Option<&Login>,
         out: &mut Authorized,
     ) -> Result<Answer, Fault> {
-        let mut query = Serializer::new(String::new());
-        query.extend_pairs(url.query_pairs());
-        if !service.is_empty() {
-            query.append_pair("service", service);
-        }
-        for scope in scopes {
-            query.append_pair("scope", scope);
-        }
-        let mut ask = self.ask(Method::GET, url, Some(&query.finish()))?;
+        let mut ask = self.ask(Method::GET, url, Some(&query(url, service, scopes)))?;
         if let Some(login) = login {
             ask.authorization = basic_header(login);
         }

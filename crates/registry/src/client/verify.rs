@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use http::{HeaderValue, Method};
 use http_body_util::BodyExt as _;
 use tokio::sync::mpsc::{Sender, channel};
@@ -48,11 +48,16 @@ impl Source<'_> {
         diff_ids: &[String],
     ) -> (Vec<LayerFacts>, Option<String>) {
         let most = self.shared.config.limits.parallel_layers.max(1);
-        let mut work = futures::stream::iter(layers.iter().enumerate().map(|(index, layer)| {
-            let diff_id = diff_ids.get(index).map_or("", String::as_str);
-            self.layer(index, layer, diff_id)
-        }))
-        .buffer_unordered(most);
+        // Boxed one by one, so that the whole can be seen to be `Send`.
+        let readings: Vec<_> = layers
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| {
+                let diff_id = diff_ids.get(index).map_or("", String::as_str);
+                self.layer(index, layer, diff_id).boxed()
+            })
+            .collect();
+        let mut work = futures::stream::iter(readings).buffer_unordered(most);
         let mut rows = Vec::new();
         let mut host = None;
         while let Some((facts, redirected)) = work.next().await {
