@@ -1,10 +1,13 @@
 //! Answers the engine's questions from the API, or says which gap stands in their place.
 
 mod filesystems;
+mod keyring;
 mod node;
 mod owner;
+mod registry;
 mod secret;
 mod service_account;
+mod sink;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,13 +15,17 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt as _, stream};
-use pulldoctor_model::{Answer, Answered, Evidence, Gap, GapReason, Question, Vantage};
+use futures::{FutureExt as _, StreamExt as _, stream};
+use pulldoctor_model::{
+    Answer, Answered, Evidence, Gap, GapReason, Question, Vantage, clean_line, shorten,
+};
+use pulldoctor_reference::Reference;
 
 pub(crate) use node::NodeObject;
 pub(crate) use owner::{OwnerObject, ReplicaSetObject, RevisionObject, facts as owner_facts};
-pub(crate) use secret::{SecretOutline, can_hold_credentials};
+pub(crate) use secret::{SecretObject, Secrets, can_hold_credentials, may_be_config};
 pub(crate) use service_account::ServiceAccountObject;
+use sink::Sink;
 
 use crate::{
     connect::Cluster,
@@ -50,18 +57,37 @@ impl Health {
         (self.timeouts.load(Ordering::Relaxed) >= TIMEOUTS_MOST).then_some(GapReason::Timeout)
     }
 
-    /// Notes what an answer says of the server. Behind `nodes/proxy` it is the node that may be
-    /// gone.
-    fn note(&self, question: &Question, error: Option<&ApiError>) {
-        if matches!(question, Question::NodeFilesystems { .. }) {
-            return;
-        }
+    /// Notes what an answer says of the server.
+    fn note(&self, error: Option<&ApiError>) {
         match error {
             None | Some(ApiError::Timeout { .. }) => {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
             }
             Some(error) if error.is_total() => self.is_lost.store(true, Ordering::Relaxed),
             Some(_) => {}
+        }
+    }
+
+    /// Asks within the time limit, unless the server is gone: it is not asked again for every
+    /// question.
+    async fn bounded<T>(
+        &self,
+        asking: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<Result<T, ApiError>, GapReason> {
+        if let Some(why) = self.verdict() {
+            return Err(why);
+        }
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Err(_) => {
+                self.note(None);
+                Err(GapReason::Timeout)
+            }
+            Ok(result) => {
+                if let Err(error) = &result {
+                    self.note(Some(error));
+                }
+                Ok(result)
+            }
         }
     }
 }
@@ -79,6 +105,14 @@ impl Outcome {
         Self {
             settled: Some(Ok(answer)),
             besides: Vec::new(),
+        }
+    }
+
+    /// An answer, and what is missing besides.
+    pub(crate) fn with(answer: Answer, besides: Vec<Gap>) -> Self {
+        Self {
+            settled: Some(Ok(answer)),
+            besides,
         }
     }
 
@@ -123,42 +157,60 @@ impl Wanted {
 
 impl Cluster {
     /// Answers questions, several at a time and each within a time limit, and fills `since`,
-    /// `nextRetry` and `field` of the symptoms where an answer tells them better.
+    /// `nextRetry` and `field` of the symptoms where an answer tells them better. Registries are
+    /// asked beside the API, if [`ConnectOptions::registries`](crate::ConnectOptions) lets them.
     ///
-    /// Cancel safe: what is answered stands in the evidence, in the order of the questions.
+    /// Cancel safe: what is answered stands in the evidence; once all is, in the order of the
+    /// questions.
     ///
-    /// Questions that are settled already are passed over; those that only a registry, a keyring
-    /// or a node can answer are left as they are.
+    /// Questions that are settled already are passed over; those that only a node can answer are
+    /// left as they are.
     pub async fn answer(&self, questions: &[Question], evidence: &mut Evidence) {
         let questions = unsettled(questions, evidence);
-        let pods: Vec<PodRef> = questions.iter().filter_map(pod).collect();
-        let found = events::of_pods(self.api(), &pods).await;
+        let images = questions.iter().filter_map(image_of_registry_question);
+        let history = registry::History::of_questions(self, evidence, images);
+        let (of_registries, of_api): (Vec<_>, Vec<_>) = questions
+            .into_iter()
+            .enumerate()
+            .partition(|(_, question)| image_of_registry_question(question).is_some());
+        let has_probed = !of_registries.is_empty();
 
         let health = Health::default();
-        let siblings = secret::Siblings::default();
-        let mut outcomes = stream::iter(questions)
-            .map(|question| {
-                let (health, siblings, found) = (&health, &siblings, &found);
-                async move {
-                    let outcome = match pod(&question) {
-                        Some(pod) => events_outcome(&question, &pod, found),
-                        None => self.outcome(&question, siblings, health).await,
-                    };
-                    (question, outcome)
-                }
-            })
-            .buffered(SIDE_BY_SIDE);
-        while let Some((question, outcome)) = outcomes.next().await {
-            settle(evidence, &question, outcome);
+        let sink = Sink::new(evidence);
+        let asking = self.ask_api(of_api, &health, &sink).boxed();
+        let probing = self
+            .ask_registries(of_registries, &history, &health, &sink)
+            .boxed();
+        futures::future::join(asking, probing).await;
+        sink.finish();
+        if has_probed {
+            registry::rank_again(self, evidence);
         }
     }
 
-    async fn outcome(
-        &self,
-        question: &Question,
-        siblings: &secret::Siblings,
-        health: &Health,
-    ) -> Outcome {
+    async fn ask_api(&self, questions: Vec<(usize, Question)>, health: &Health, sink: &Sink<'_>) {
+        let pods: Vec<PodRef> = questions
+            .iter()
+            .filter_map(|(_, question)| pod(question))
+            .collect();
+        let found = &events::of_pods(self.api(), &pods).await;
+        let asking: Vec<_> = questions
+            .iter()
+            .map(|(at, question)| async move {
+                let outcome = match pod(question) {
+                    Some(pod) => events_outcome(question, &pod, found),
+                    None => self.outcome(question, health).await,
+                };
+                sink.settle(*at, question, outcome);
+            })
+            .collect();
+        stream::iter(asking)
+            .buffer_unordered(SIDE_BY_SIDE)
+            .collect::<Vec<()>>()
+            .await;
+    }
+
+    async fn outcome(&self, question: &Question, health: &Health) -> Outcome {
         match question {
             Question::ImageElsewhere { image } => {
                 return Outcome::answer(Answer::Elsewhere(self.index().image(image)));
@@ -169,41 +221,44 @@ impl Cluster {
             Question::RegistriesInUse => {
                 return Outcome::answer(Answer::Registries(self.index().registries()));
             }
+            Question::Keyring {
+                namespace,
+                secrets,
+                image,
+            } => {
+                return self
+                    .keyring(question, namespace, secrets, image, health)
+                    .await;
+            }
             _ => {}
         }
         let Some(wanted) = wanted(question) else {
             return Outcome::leave();
         };
         let gap = |why| Outcome::gap(wanted.gap(why, vec![question.clone()]));
-        // A server that is gone is not asked again for every question.
-        if let Some(why) = health.verdict() {
+        // Behind `nodes/proxy` it is the node that may be gone, not the server.
+        let own = Health::default();
+        let is_of_node = matches!(question, Question::NodeFilesystems { .. });
+        if is_of_node && let Some(why) = health.verdict() {
             return gap(why);
         }
-        let asking = self.ask(question, siblings);
-        match tokio::time::timeout(PATIENCE, asking).await {
-            Err(_) => {
-                health.note(question, None);
-                gap(GapReason::Timeout)
-            }
+        let health = if is_of_node { &own } else { health };
+        match health.bounded(self.ask(question)).await {
+            Err(why) => gap(why),
             Ok(Ok(outcome)) => outcome,
             Ok(Err(ApiError::NotFound { .. })) => Outcome::answer(Answer::Absent),
             Ok(Err(error)) => {
-                health.note(question, Some(&error));
                 tracing::debug!(%error, %question, "no answer");
                 gap(error.gap())
             }
         }
     }
 
-    async fn ask(
-        &self,
-        question: &Question,
-        siblings: &secret::Siblings,
-    ) -> Result<Outcome, ApiError> {
+    async fn ask(&self, question: &Question) -> Result<Outcome, ApiError> {
         let api = self.api();
         Ok(match question {
             Question::Secret { namespace, name } => Outcome::answer(Answer::Secret(
-                secret::read(api, namespace, name, siblings).await?,
+                self.inner.secrets.outside(api, namespace, name).await?,
             )),
             Question::ServiceAccount { namespace, name } => Outcome::answer(
                 Answer::ServiceAccount(service_account::read(api, namespace, name).await?),
@@ -223,10 +278,7 @@ impl Cluster {
                 container,
             } => {
                 let (facts, besides) = owner::read(api, namespace, owner, container).await?;
-                Outcome {
-                    settled: Some(Ok(Answer::Owner(facts))),
-                    besides,
-                }
+                Outcome::with(Answer::Owner(facts), besides)
             }
             _ => Outcome::leave(),
         })
@@ -242,7 +294,7 @@ pub fn recall(before: &Evidence, questions: &[Question], evidence: &mut Evidence
         .iter()
         .map(|answered| (&answered.question, answered))
         .collect();
-    let mut has_recalled = false;
+    let mut recalled: HashSet<Question> = HashSet::new();
     for question in unsettled(questions, evidence) {
         let is_counted = matches!(
             question,
@@ -253,15 +305,22 @@ pub fn recall(before: &Evidence, questions: &[Question], evidence: &mut Evidence
         if let Some(answered) = known.get(&question)
             && !is_counted
         {
-            has_recalled = true;
             let outcome = Outcome::answer(answered.answer.clone());
             settle(evidence, &question, outcome);
+            recalled.insert(question);
         }
     }
-    // What was missing beside the answers leaves no question open, so nothing else brings it.
-    let besides = |gap: &&Gap| has_recalled && gap.questions.is_empty();
-    for gap in before.gaps.iter().filter(besides) {
-        add_gap(evidence, gap.clone());
+    if recalled.is_empty() {
+        return;
+    }
+    // What was missing beside the answers: nothing else brings it, since no question is open.
+    for gap in &before.gaps {
+        let mut gap = gap.clone();
+        let is_besides = gap.questions.is_empty();
+        gap.questions.retain(|question| recalled.contains(question));
+        if is_besides || !gap.questions.is_empty() {
+            add_gap(evidence, gap);
+        }
     }
 }
 
@@ -285,9 +344,13 @@ pub(crate) fn settle(evidence: &mut Evidence, question: &Question, outcome: Outc
     match outcome.settled {
         Some(Ok(answer)) => {
             refine(evidence, question, &answer);
+            let from = match answer {
+                Answer::Registry(_) => Vantage::Here,
+                _ => Vantage::Api,
+            };
             evidence.answers.push(Answered {
                 question: question.clone(),
-                from: Vantage::Api,
+                from,
                 // The same state has to give the same bytes, so no time is told.
                 took_ms: None,
                 answer,
@@ -298,6 +361,28 @@ pub(crate) fn settle(evidence: &mut Evidence, question: &Question, outcome: Outc
     }
     for gap in outcome.besides {
         add_gap(evidence, gap);
+    }
+}
+
+/// The image that a registry is asked for.
+fn image_of_registry_question(question: &Question) -> Option<String> {
+    match question {
+        Question::Registry { image, .. } => Some(image.clone()),
+        _ => None,
+    }
+}
+
+/// The gap where an image is none, so that there is no registry to ask.
+fn no_reference(question: &Question, image: &str) -> Gap {
+    Gap {
+        what: format!(
+            "ask a registry for `{}`, which is no image reference",
+            shorten(&clean_line(image), 200)
+        ),
+        why: GapReason::NotAsked,
+        grant: None,
+        questions: vec![question.clone()],
+        hides_pods: false,
     }
 }
 
@@ -337,7 +422,7 @@ pub(crate) fn wanted(question: &Question) -> Option<Wanted> {
             what: format!("list events in {namespace}"),
             rule: Some(("", "events", &["get", "list"])),
         },
-        Question::Secret { namespace, .. } => Wanted {
+        Question::Secret { namespace, .. } | Question::Keyring { namespace, .. } => Wanted {
             what: format!("get secrets in {namespace}"),
             rule: Some(("", "secrets", &["get"])),
         },
@@ -367,6 +452,13 @@ pub(crate) fn wanted(question: &Question) -> Option<Wanted> {
             Wanted {
                 what: format!("get {resource} in {namespace}"),
                 rule: owner::place(kind).map(|_| (group, resource, &["get"] as &[_])),
+            }
+        }
+        Question::Registry { image, .. } => {
+            let image = Reference::parse(image).ok()?;
+            Wanted {
+                what: format!("ask registry {}", image.registry()),
+                rule: None,
             }
         }
         _ => return None,

@@ -16,7 +16,7 @@ use objects::Objects;
 
 /// What files hold: a recorded [`Evidence`], or objects of a cluster.
 ///
-/// Secrets' values are dropped while the files are parsed.
+/// Of secrets only what may be a Docker config is kept, in a type that no output shows.
 #[derive(Debug)]
 pub struct Bundle {
     name: String,

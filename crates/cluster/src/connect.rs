@@ -10,11 +10,13 @@ use jiff::Timestamp;
 use kube::Client;
 
 use crate::{
+    answers::Secrets,
     api::{Api, innermost, login_fault},
     error::ConnectError,
     index::ImageIndex,
     kubeconfig,
     owners::OwnerCache,
+    registries::{Probes, Registries},
 };
 
 /// How long a login plugin may take; it may open a browser.
@@ -36,6 +38,8 @@ pub struct ConnectOptions {
     pub request_timeout: Option<Duration>,
     /// How long everything may take. What is missing then is a gap.
     pub deadline: Option<Duration>,
+    /// How registries are asked. Without it none is, and what they would answer is a gap.
+    pub registries: Option<Registries>,
 }
 
 /// A cluster that can be asked. Cheap to clone; the clones share what a scan has learnt.
@@ -51,6 +55,9 @@ pub(crate) struct Inner {
     default_namespace: String,
     pub(crate) owners: OwnerCache,
     index: Mutex<ImageIndex>,
+    pub(crate) secrets: Secrets,
+    pub(crate) registries: Option<Registries>,
+    pub(crate) probes: Probes,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -118,6 +125,9 @@ impl Cluster {
                 address: address.into(),
                 default_namespace: default_namespace.into(),
                 index: Mutex::new(ImageIndex::default()),
+                secrets: Secrets::default(),
+                registries: options.registries.clone(),
+                probes: Probes::default(),
             }),
         }
     }
@@ -147,6 +157,13 @@ impl Cluster {
             .index
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what an earlier scan has learnt.
+    pub(crate) fn forget(&self) {
+        self.index().clear();
+        self.inner.secrets.clear();
+        self.inner.probes.clear();
     }
 
     /// The server's clock, or this machine's where the server does not tell.

@@ -6,7 +6,7 @@ use pulldoctor_model::{ExitCode, GapReason};
 use thiserror::Error;
 
 /// Why the API server gave no usable answer to one request.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum ApiError {
     /// 401: the login is missing, wrong or expired.
     #[error("the API server does not accept the login (401 Unauthorized)")]

@@ -1,6 +1,6 @@
 //! Which images run and which wait on which nodes: a compact tally of the scanned pods.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use pulldoctor_model::{ImagePlace, RegistryUse, Usage};
@@ -89,6 +89,16 @@ impl ImageIndex {
                 .entry(image)
                 .or_insert_with(|| registry_of(self.name(image)).as_deref() == Some(registry))
         })
+    }
+
+    /// Tells every image, as written, that was pulled somewhere.
+    pub(crate) fn pulled(&self, mut tell: impl FnMut(&str)) {
+        let mut told: HashSet<u32> = HashSet::new();
+        for ((image, _), place) in &self.places {
+            if place.usage.pulled > 0 && told.insert(*image) {
+                tell(self.name(*image));
+            }
+        }
     }
 
     /// The registries in use, by host.

@@ -97,7 +97,7 @@ impl Cluster {
     /// Starts to look through the pods of a scope: resolves its targets and asks for the first
     /// page.
     pub async fn start(&self, scope: &Scope) -> Result<Scan, ScanError> {
-        self.index().clear();
+        self.forget();
         let mut evidence =
             Evidence::new(self.context(), self.address(), jiff::Timestamp::UNIX_EPOCH);
         evidence.scanned.namespaces = match &scope.namespaces {

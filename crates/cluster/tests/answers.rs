@@ -203,10 +203,9 @@ async fn scans_and_answers_may_run_on_any_thread() {
 #[tokio::test]
 async fn questions_of_others_are_left_alone() {
     let fake = FakeCluster::new();
-    let question = Question::Keyring {
-        namespace: "shop".into(),
-        secrets: vec!["a".into()],
-        image: "x".into(),
+    let question = Question::NodeView {
+        node: "n1".into(),
+        registry: "reg.example.com".into(),
     };
     let evidence = ask(&fake, &[question]).await;
     assert!(evidence.answers.is_empty() && evidence.gaps.is_empty());

@@ -70,24 +70,29 @@ struct Managed {
     fields_v1: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+impl Metadata {
+    /// When it was created.
+    pub(crate) fn created(&self) -> Option<Timestamp> {
+        self.creation_timestamp
+    }
+
+    /// When a field was last written, as far as managedFields tell.
+    ///
+    /// A field manager's time is that of its last write, of whatever field: this one changed at
+    /// that time or before.
+    pub(crate) fn written(&self, field: &str) -> Option<Timestamp> {
+        let holds = |managed: &&Managed| {
+            let fields = managed.fields_v1.as_ref();
+            fields.is_some_and(|fields| fields.contains_key(field))
+        };
+        let managed = self.managed_fields.iter().filter(holds);
+        managed.filter_map(|managed| managed.time).max()
+    }
+}
+
 impl ServiceAccountObject {
     /// What is told of a service account that exists.
-    ///
-    /// A field manager's time is that of its last write, of whatever field: the pull secrets
-    /// changed at that time or before.
     pub(crate) fn facts(&self) -> ServiceAccountFacts {
-        let changed = self
-            .metadata
-            .managed_fields
-            .iter()
-            .filter(|managed| {
-                managed
-                    .fields_v1
-                    .as_ref()
-                    .is_some_and(|fields| fields.contains_key("f:imagePullSecrets"))
-            })
-            .filter_map(|managed| managed.time)
-            .max();
         ServiceAccountFacts {
             exists: true,
             pull_secrets: self
@@ -95,7 +100,7 @@ impl ServiceAccountObject {
                 .iter()
                 .map(|it| it.name.clone())
                 .collect(),
-            pull_secrets_changed: changed,
+            pull_secrets_changed: self.metadata.written("f:imagePullSecrets"),
             created: self.metadata.creation_timestamp,
         }
     }

@@ -1,5 +1,5 @@
-//! A JSON value without what must not or need not be kept: the values of secrets, applied
-//! configurations (which repeat them) and environments.
+//! A JSON value without what must not or need not be kept: the values of secrets that are no
+//! Docker config, applied configurations (which repeat them) and environments.
 
 use std::fmt;
 
@@ -9,7 +9,9 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-/// Keys under which only the names are kept.
+use crate::answers::may_be_config;
+
+/// Keys under which only the names are kept, and what may be a Docker config.
 const NAMES_ONLY: [&str; 3] = ["data", "stringData", "binaryData"];
 
 /// Keys that are dropped.
@@ -97,7 +99,8 @@ impl<'de> Visitor<'de> for LeanVisitor {
     }
 }
 
-/// A map of names with nothing behind them; a map of maps (a ControllerRevision's `data`) as it is.
+/// A map of names with nothing behind them but what may be a Docker config; a map of maps (a
+/// ControllerRevision's `data`) as it is.
 struct NamesOnly(Value);
 
 impl<'de> Deserialize<'de> for NamesOnly {
@@ -105,13 +108,21 @@ impl<'de> Deserialize<'de> for NamesOnly {
         let Lean(mut value) = Lean::deserialize(deserializer)?;
         match &mut value {
             Value::Object(map) => {
-                for value in map.values_mut().filter(|value| !value.is_object()) {
+                for value in map.values_mut().filter(|value| !is_kept(value)) {
                     *value = Value::Null;
                 }
             }
             other => *other = Value::Null,
         }
         Ok(Self(value))
+    }
+}
+
+fn is_kept(value: &Value) -> bool {
+    match value {
+        Value::Object(_) => true,
+        Value::String(text) => may_be_config(text) || text.trim_start().starts_with('{'),
+        _ => false,
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
+use pulldoctor_keyring::PullSecret;
 use pulldoctor_model::{Event, NodeFacts, SecretFacts, ServiceAccountFacts};
 
 use crate::{
     answers::{
-        NodeObject, OwnerObject, ReplicaSetObject, RevisionObject, SecretOutline,
+        NodeObject, OwnerObject, ReplicaSetObject, RevisionObject, SecretObject,
         ServiceAccountObject,
     },
     events::{RawEvent, newest},
@@ -28,6 +29,8 @@ pub(super) struct Objects {
     /// Pods as JSON text; they are read again by every scan.
     pub(super) pods: Vec<Box<str>>,
     pub(super) secrets: BTreeMap<Named, SecretFacts>,
+    /// The content of those that it was not taken out of.
+    pub(super) contents: BTreeMap<Named, PullSecret>,
     pub(super) accounts: BTreeMap<Named, ServiceAccountFacts>,
     pub(super) nodes: BTreeMap<String, NodeFacts>,
     /// By namespace, kind and name.
@@ -94,12 +97,17 @@ impl Objects {
                 self.add_event(&event)
             }
             "Secret" => {
-                let secret: SecretOutline<'_> = serde_json::from_str(text)?;
-                let namespace = secret.metadata.namespace.as_str().to_owned();
-                let name = secret.metadata.name.as_str().to_owned();
-                self.secrets
-                    .insert((namespace.clone(), name), secret.facts());
-                namespace
+                let secret: SecretObject = serde_json::from_str(text)?;
+                let key = (
+                    secret.metadata.namespace.clone(),
+                    secret.metadata.name.clone(),
+                );
+                self.secrets.insert(key.clone(), secret.facts());
+                if !secret.is_redacted() {
+                    let content = secret.content(&key.0, &key.1);
+                    self.contents.insert(key.clone(), content);
+                }
+                key.0
             }
             "ServiceAccount" => {
                 let account: ServiceAccountObject = serde_json::from_str(text)?;
