@@ -116,6 +116,9 @@ pub(crate) struct Diagnose {
     pub(crate) cluster: ClusterFlags,
 
     #[command(flatten)]
+    pub(crate) registries: RegistryFlags,
+
+    #[command(flatten)]
     pub(crate) output: Output,
 
     /// Write all that was seen to a file, to be replayed with `--bundle`; it holds no secret
@@ -123,12 +126,16 @@ pub(crate) struct Diagnose {
     pub(crate) record: Option<PathBuf>,
 
     /// Judge what was recorded instead of a cluster: a file of `--record`, or the output of
-    /// `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input
+    /// `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input;
+    /// no registry is asked
     #[arg(
         long,
         value_name = "FILE|DIR|-",
         help_heading = "Recording",
-        conflicts_with_all = ["context", "kubeconfig", "impersonate", "impersonate_groups"]
+        conflicts_with_all = [
+            "context", "kubeconfig", "impersonate", "impersonate_groups",
+            "probe_timeout", "max_probes", "allow_realms", "ca_files"
+        ]
     )]
     pub(crate) bundle: Option<PathBuf>,
 }
@@ -156,6 +163,27 @@ pub(crate) struct ClusterFlags {
     /// How long one request to the cluster may take: `30s`, `2m`; 0 for no limit
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) request_timeout: Option<Duration>,
+}
+
+/// How registries are asked, from this machine and with the pods' own credentials.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
+pub(crate) struct RegistryFlags {
+    /// Ask no registry
+    #[arg(long)]
+    pub(crate) offline: bool,
+
+    /// How long one question to a registry may take, three times that where layers are read:
+    /// `30s`, `2m`
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = some_time)]
+    pub(crate) probe_timeout: Duration,
+
+    /// How many images are asked for at most
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) max_probes: usize,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustFlags,
 }
 
 /// How to show the result.
@@ -238,6 +266,13 @@ pub(crate) struct ProbeFlags {
     #[arg(long, value_name = "TIME", value_parser = some_time)]
     pub(crate) probe_timeout: Option<Duration>,
 
+    #[command(flatten)]
+    pub(crate) trust: TrustFlags,
+}
+
+/// Whom registries are trusted by, and where credentials may go.
+#[derive(Debug, Args)]
+pub(crate) struct TrustFlags {
     /// A token service on another domain than the registry's that may get credentials; may be
     /// given several times
     #[arg(long = "allow-realm", value_name = "HOST", value_parser = host)]

@@ -7,10 +7,11 @@ use std::{
 
 use anyhow::Context as _;
 use pulldoctor_cluster::{
-    Bundle, Cluster, ConnectError, ConnectOptions, Namespaces, ScanError, ScanProgress, Scope,
-    Target, recall,
+    Bundle, Cluster, ConnectError, ConnectOptions, Namespaces, Registries, ScanError, ScanProgress,
+    Scope, Target, recall,
 };
 use pulldoctor_model::{Evidence, ExitCode, Gap, GapReason, Question};
+use pulldoctor_registry::ProbeConfig;
 use pulldoctor_report::count;
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     failure::Failure,
     progress::Progress,
     suggest,
-    terminal::Terminal,
+    terminal::{Reader, Terminal},
 };
 
 /// How long questions are asked after the pods were listed.
@@ -59,14 +60,18 @@ pub(crate) fn files(
     Ok(evidence)
 }
 
-/// Evidence of a cluster. With `-o ndjson`, `early` sees what is there while a large cluster
-/// is still being listed.
+/// Shows what is there while a large cluster is still being listed.
+type Early<'a> = &'a mut dyn FnMut(&Evidence) -> Result<Reader, Failure>;
+
+/// Evidence of a cluster. With `-o ndjson`, `early` sees what is there in the meantime; none where
+/// its reader has gone away, and nothing is to be recorded either.
 pub(crate) fn live(
     options: &args::Diagnose,
     terminal: &Terminal,
-    early: &mut dyn FnMut(&Evidence) -> Result<(), Failure>,
-) -> Result<Evidence, Failure> {
+    early: Early<'_>,
+) -> Result<Option<Evidence>, Failure> {
     let targets = targets(options, terminal)?;
+    let registries = registries(&options.registries)?;
     // Refused where a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // One thread receives while this one reads; each further one costs memory and no time is won.
@@ -76,7 +81,7 @@ pub(crate) fn live(
         .build()
         .context("start the runtime")
         .map_err(Failure::bug)?;
-    let result = runtime.block_on(collect(options, targets, terminal, early));
+    let result = runtime.block_on(collect(options, targets, registries, terminal, early));
     // A login plugin may still wait for a person.
     runtime.shutdown_background();
     result
@@ -113,12 +118,13 @@ fn slip(word: &str, terminal: &Terminal) -> Option<String> {
 async fn collect(
     options: &args::Diagnose,
     targets: Vec<Target>,
+    registries: Option<Registries>,
     terminal: &Terminal,
-    early: &mut dyn FnMut(&Evidence) -> Result<(), Failure>,
-) -> Result<Evidence, Failure> {
+    early: Early<'_>,
+) -> Result<Option<Evidence>, Failure> {
     let progress = Progress::start(terminal.watched);
     progress.say("reaching the cluster");
-    let cluster = Cluster::connect(&connect_options(&options.cluster))
+    let cluster = Cluster::connect(&connect_options(&options.cluster, registries))
         .await
         .map_err(unconnected)?;
     let scope = Scope {
@@ -147,7 +153,9 @@ async fn collect(
         if options.output.format == Format::Ndjson {
             let mut evidence = scan.evidence().clone();
             ask(&cluster, earlier.as_ref(), &mut evidence, &progress).await;
-            early(&evidence)?;
+            if early(&evidence)? == Reader::Gone && options.record.is_none() {
+                return Ok(None);
+            }
             earlier = Some(evidence);
         } else if terminal.watched {
             causes = causes_so_far(scan.evidence());
@@ -155,7 +163,7 @@ async fn collect(
     }
     let mut evidence = scan.finish();
     ask(&cluster, earlier.as_ref(), &mut evidence, &progress).await;
-    Ok(evidence)
+    Ok(Some(evidence))
 }
 
 /// Asks until nothing is left to ask or the budget is spent. What was answered earlier in
@@ -245,7 +253,7 @@ fn namespaces(options: &args::Diagnose, cluster: &Cluster) -> Namespaces {
     Namespaces::Named(vec![named.to_owned()])
 }
 
-fn connect_options(flags: &args::ClusterFlags) -> ConnectOptions {
+fn connect_options(flags: &args::ClusterFlags, registries: Option<Registries>) -> ConnectOptions {
     ConnectOptions {
         kubeconfig: flags.kubeconfig.clone(),
         context: flags.context.clone(),
@@ -253,7 +261,27 @@ fn connect_options(flags: &args::ClusterFlags) -> ConnectOptions {
         impersonate_groups: flags.impersonate_groups.clone(),
         request_timeout: flags.request_timeout.filter(|time| !time.is_zero()),
         deadline: None,
+        registries,
     }
+}
+
+/// How registries are asked, as the environment and the flags say.
+pub(crate) fn probing(flags: &args::TrustFlags) -> ProbeConfig {
+    let mut config = ProbeConfig::from_environment();
+    config.authority_files.clone_from(&flags.ca_files);
+    config.realms.allowed_hosts.clone_from(&flags.allow_realms);
+    config
+}
+
+/// The registries; none where none is asked.
+fn registries(flags: &args::RegistryFlags) -> Result<Option<Registries>, Failure> {
+    // A file that cannot be read is said also where it would not be needed.
+    let registries = Registries::new(probing(&flags.trust)).map_err(Failure::unable)?;
+    Ok((!flags.offline).then(|| {
+        registries
+            .within(flags.probe_timeout)
+            .at_most(flags.max_probes)
+    }))
 }
 
 fn unconnected(error: ConnectError) -> Failure {

@@ -127,7 +127,7 @@ mod tests {
         );
         assert_eq!(
             candidates(&["diagnose", "--all"]),
-            ["--all-namespaces", ":4"]
+            ["--all-namespaces", "--allow-realm", ":4"]
         );
         assert_eq!(candidates(&["--record", ""]), [":0"]);
         assert!(candidates(&[""]).contains(&"demo".to_owned()));

@@ -62,6 +62,23 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
+/// Whether somebody still reads what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    There,
+    /// It has gone away, as `head -1` does.
+    Gone,
+}
+
+/// As [`print`], and tells whether there is still a reader: more need not be found out for none.
+pub(crate) fn print_to_reader(text: &str) -> Result<Reader, Failure> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let is_gone = matches!(&written, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+    finish(written)?;
+    Ok(if is_gone { Reader::Gone } else { Reader::There })
+}
+
 /// Turns the result of writing into that of a command.
 pub(crate) fn finish(result: io::Result<()>) -> Result<(), Failure> {
     match result {

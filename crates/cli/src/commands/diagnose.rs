@@ -18,10 +18,17 @@ pub(crate) fn run(options: &args::Diagnose, terminal: &Terminal) -> Result<ExitC
     let mut lines = Lines::default();
     let evidence = match &options.bundle {
         Some(path) => collect::files(path, options, terminal)?,
-        None => collect::live(options, terminal, &mut |evidence| {
-            let found = pulldoctor_diagnose::report(evidence);
-            terminal::print(&lines.incidents(&found).map_err(Failure::bug)?)
-        })?,
+        None => {
+            let live = collect::live(options, terminal, &mut |evidence| {
+                let found = pulldoctor_diagnose::report(evidence);
+                terminal::print_to_reader(&lines.incidents(&found).map_err(Failure::bug)?)
+            })?;
+            match live {
+                Some(evidence) => evidence,
+                // What was written before were incidents.
+                None => return Ok(ExitCode::Problems),
+            }
+        }
     };
     if let Some(path) = &options.record {
         record(path, &evidence)?;

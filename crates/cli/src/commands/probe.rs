@@ -15,6 +15,7 @@ use pulldoctor_report::{
 
 use crate::{
     args::{self, DocumentFormat},
+    collect,
     failure::Failure,
     logins::{self, Logins},
     progress::Progress,
@@ -41,13 +42,11 @@ pub(crate) fn run(options: &args::Probe, terminal: &Terminal) -> Result<ExitCode
 
 /// How the registry is asked: as the environment and the flags say.
 fn config(flags: &args::ProbeFlags) -> ProbeConfig {
-    let mut config = ProbeConfig::from_environment();
+    let mut config = collect::probing(&flags.trust);
     if let Some(time) = flags.probe_timeout {
         config.limits.total = time;
         config.limits.total_verify = Some(time);
     }
-    config.authority_files.clone_from(&flags.ca_files);
-    config.realms.allowed_hosts.clone_from(&flags.allow_realms);
     config
 }
 
