@@ -145,7 +145,7 @@ _pulldoctor() {
             return 0
             ;;
         pulldoctor__subcmd__diagnose)
-            opts="-n -A -l -o -v -h --namespace --all-namespaces --selector --context --kubeconfig --as --as-group --request-timeout --output --verbose --record --bundle --color --help"
+            opts="-n -A -l -o -v -h --namespace --all-namespaces --selector --context --kubeconfig --as --as-group --request-timeout --offline --probe-timeout --max-probes --allow-realm --ca-file --output --verbose --record --bundle --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -184,6 +184,22 @@ _pulldoctor() {
                     return 0
                     ;;
                 --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --probe-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-probes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-realm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -353,13 +369,21 @@ _pulldoctor() {
             return 0
             ;;
         pulldoctor__subcmd__probe)
-            opts="-o -v -h --credentials --platform --verify-layers --probe-timeout --allow-realm --ca-file --output --verbose --color --help"
+            opts="-n -o -v -h --credentials --namespace --platform --verify-layers --probe-timeout --allow-realm --ca-file --context --kubeconfig --as --as-group --request-timeout --output --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --credentials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -376,6 +400,26 @@ _pulldoctor() {
                     return 0
                     ;;
                 --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -43,23 +43,34 @@ complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l kubec
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l as -d 'The user to impersonate in the cluster' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l as-group -d 'A group to impersonate; may be given several times' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l request-timeout -d 'How long one request to the cluster may take: `30s`, `2m`; 0 for no limit' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l probe-timeout -d 'How long one question to a registry may take, three times that where layers are read: `30s`, `2m`' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l max-probes -d 'How many images are asked for at most' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l allow-realm -d 'A token service on another domain than the registry\'s that may get credentials; may be given several times' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l ca-file -d 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times' -r -F
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s o -l output -d 'human, json, yaml, or ndjson (one JSON object a line)' -r -f -a "human\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
 ndjson\t'One JSON object a line, as it becomes known'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l record -d 'Write all that was seen to a file, to be replayed with `--bundle`; it holds no secret' -r -F
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l bundle -d 'Judge what was recorded instead of a cluster: a file of `--record`, or the output of `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l bundle -d 'Judge what was recorded instead of a cluster: a file of `--record`, or the output of `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input; no registry is asked' -r -F
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
 always\t'Always'
 never\t'Never'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s A -l all-namespaces -d 'All namespaces'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l offline -d 'Ask no registry'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s v -l verbose -d 'Show whole messages, every pod and every workload'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s h -l help -d 'Print help'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l credentials -d 'Whose logins are tried: anonymous, or user (those that docker and podman find on this machine)' -r
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l platform -d 'The platform to look for; this machine\'s architecture on Linux where none is given' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l credentials -d 'Whose logins are tried: pod/NAME, sa/NAME or secret/NAME (pull secrets of the cluster, as the kubelet takes them), user (what docker and podman find on this machine), or anonymous' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s n -l namespace -d 'The namespace of the pod, service account or secret; the context\'s own where none is given' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l platform -d 'The platform to look for; that of the pod\'s node, or this machine\'s architecture on Linux, where none is given' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l probe-timeout -d 'How long it may take: `30s`, `2m`; a minute where nothing is said, and as long as it takes where layers are read' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l allow-realm -d 'A token service on another domain than the registry\'s that may get credentials; may be given several times' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l ca-file -d 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l context -d 'The kubeconfig context' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l kubeconfig -d 'The kubeconfig file; KUBECONFIG where none is given' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l as -d 'The user to impersonate in the cluster' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l as-group -d 'A group to impersonate; may be given several times' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l request-timeout -d 'How long one request to the cluster may take: `30s`, `2m`; 0 for no limit' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s o -l output -d 'human, json or yaml' -r -f -a "human\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'"

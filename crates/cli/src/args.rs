@@ -232,8 +232,8 @@ pub(crate) struct Probe {
     #[arg(value_name = "IMAGE")]
     pub(crate) image: String,
 
-    /// Whose logins are tried: anonymous, or user (those that docker and podman find on this
-    /// machine)
+    /// Whose logins are tried: pod/NAME, sa/NAME or secret/NAME (pull secrets of the cluster, as
+    /// the kubelet takes them), user (what docker and podman find on this machine), or anonymous
     #[arg(
         long,
         value_name = "WHOSE",
@@ -242,7 +242,12 @@ pub(crate) struct Probe {
     )]
     pub(crate) credentials: Whose,
 
-    /// The platform to look for; this machine's architecture on Linux where none is given
+    /// The namespace of the pod, service account or secret; the context's own where none is given
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+
+    /// The platform to look for; that of the pod's node, or this machine's architecture on Linux,
+    /// where none is given
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<Platform>,
 
@@ -252,6 +257,9 @@ pub(crate) struct Probe {
 
     #[command(flatten)]
     pub(crate) registry: ProbeFlags,
+
+    #[command(flatten)]
+    pub(crate) cluster: ClusterFlags,
 
     #[command(flatten)]
     pub(crate) output: DocumentOutput,

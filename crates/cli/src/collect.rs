@@ -253,7 +253,10 @@ fn namespaces(options: &args::Diagnose, cluster: &Cluster) -> Namespaces {
     Namespaces::Named(vec![named.to_owned()])
 }
 
-fn connect_options(flags: &args::ClusterFlags, registries: Option<Registries>) -> ConnectOptions {
+pub(crate) fn connect_options(
+    flags: &args::ClusterFlags,
+    registries: Option<Registries>,
+) -> ConnectOptions {
     ConnectOptions {
         kubeconfig: flags.kubeconfig.clone(),
         context: flags.context.clone(),
@@ -284,7 +287,7 @@ fn registries(flags: &args::RegistryFlags) -> Result<Option<Registries>, Failure
     }))
 }
 
-fn unconnected(error: ConnectError) -> Failure {
+pub(crate) fn unconnected(error: ConnectError) -> Failure {
     let (exit, help) = (error.exit(), error.help());
     let no_cluster = matches!(error, ConnectError::NoConfig { .. });
     let failure = Failure::cannot(exit, error).maybe_help(help);

@@ -4,13 +4,16 @@ mod helper;
 mod user;
 mod words;
 
-use pulldoctor_keyring::{Credential, Secret};
-use pulldoctor_model::{Fit, KeyringFacts, SecretStanding, SecretVerdict};
+use pulldoctor_cluster::{Cluster, Held, Holder};
+use pulldoctor_model::{
+    KeyringFacts, SecretStanding,
+    registry::{CredentialOutcome, CredentialRecord, Identity},
+};
 use pulldoctor_reference::Reference;
-use pulldoctor_registry::{Login, SecretText};
-use pulldoctor_report::{ProbeCredential, ProbeOutcome, UntestedCredential};
+use pulldoctor_registry::Login;
+use pulldoctor_report::UntestedCredential;
 
-use crate::failure::Failure;
+use crate::{args, collect, failure::Failure};
 
 /// Whose credentials a probe tries: the value of `--credentials`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +22,31 @@ pub(crate) enum Whose {
     Anonymous,
     /// Those that docker and podman would find for the person who calls.
     User,
+    /// Pull secrets in a cluster.
+    Cluster(Holder),
 }
 
 impl std::str::FromStr for Whose {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "anonymous" => Ok(Self::Anonymous),
-            "user" => Ok(Self::User),
-            _ => Err("give anonymous or user".to_owned()),
+        let named = text.split_once('/').filter(|(_, name)| {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+            !name.is_empty() && name.chars().all(is_name)
+        });
+        match (text, named) {
+            ("anonymous", _) => Ok(Self::Anonymous),
+            ("user", _) => Ok(Self::User),
+            (_, Some(("pod" | "pods" | "po", name))) => {
+                Ok(Self::Cluster(Holder::Pod(name.to_owned())))
+            }
+            (_, Some(("sa" | "serviceaccount" | "serviceaccounts", name))) => {
+                Ok(Self::Cluster(Holder::ServiceAccount(name.to_owned())))
+            }
+            (_, Some(("secret" | "secrets", name))) => {
+                Ok(Self::Cluster(Holder::Secret(name.to_owned())))
+            }
+            _ => Err("give pod/NAME, sa/NAME, secret/NAME, anonymous or user".to_owned()),
         }
     }
 }
@@ -43,74 +61,137 @@ pub(crate) struct Logins {
     /// Verdicts on pull secrets; nothing where none was looked at.
     pub(crate) facts: Option<KeyringFacts>,
     /// Credentials that are not for this image, or cannot be decoded.
-    pub(crate) others: Vec<ProbeCredential>,
+    pub(crate) others: Vec<CredentialRecord>,
     /// Credentials that could not be had.
     pub(crate) unread: Vec<UntestedCredential>,
+    /// The platform that they are for, where they say one.
+    pub(crate) platform: Option<String>,
     /// Whose they are, for people: `without a login`.
     pub(crate) who: String,
 }
 
 /// Finds the logins.
-pub(crate) async fn find(whose: &Whose, image: &Reference) -> Result<Logins, Failure> {
-    match whose {
+pub(crate) async fn find(options: &args::Probe, image: &Reference) -> Result<Logins, Failure> {
+    match &options.credentials {
         Whose::Anonymous => Ok(Logins {
             who: "without a login".to_owned(),
             ..Logins::default()
         }),
         Whose::User => user::find(image).await,
+        Whose::Cluster(holder) => of_cluster(options, holder, image).await,
     }
 }
 
-/// A credential as the client takes it. What is no text is sent with replacement characters: no
-/// registry takes such bytes, and the kubelet's own JSON cannot hold them.
-fn login(source: String, credential: &Credential) -> Login {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Login {
-        source,
-        username: text(credential.username()),
-        password: secret(credential.password()),
-    }
-}
-
-fn secret(password: &Secret<Vec<u8>>) -> SecretText {
-    SecretText::new(String::from_utf8_lossy(password.expose()).into_owned())
-}
-
-/// Where an entry stands.
-fn entry_source(holder: &str, key: &str) -> String {
-    format!("{holder} auths[{key}]")
-}
-
-/// The entries of a secret or file that make no login for this image.
-fn others(holder: &str, secret: &SecretVerdict) -> Vec<ProbeCredential> {
-    let whole = |outcome, detail| {
-        vec![ProbeCredential {
-            source: holder.to_owned(),
-            username: None,
-            outcome,
-            detail,
-        }]
+async fn of_cluster(
+    options: &args::Probe,
+    holder: &Holder,
+    image: &Reference,
+) -> Result<Logins, Failure> {
+    let cluster = Cluster::connect(&collect::connect_options(&options.cluster, None))
+        .await
+        .map_err(collect::unconnected)?;
+    let namespace = options
+        .namespace
+        .as_deref()
+        .unwrap_or_else(|| cluster.default_namespace());
+    let held = cluster
+        .credentials_of(namespace, holder, image)
+        .await
+        .map_err(|error| {
+            let help = error.help();
+            Failure::cannot(error.exit(), error).maybe_help(help)
+        })?;
+    let mut logins = of_secrets(held);
+    logins.who = match holder {
+        Holder::Secret(_) => format!("with {holder} of {namespace}"),
+        _ => format!("with the pull secrets of {holder} in {namespace}"),
     };
-    match &secret.standing {
-        SecretStanding::Malformed { .. }
-        | SecretStanding::NoEntries { .. }
-        | SecretStanding::MissingKey { .. } => {
-            whole(ProbeOutcome::Malformed, words::standing(&secret.standing))
+    Ok(logins)
+}
+
+/// What pull secrets hold. Secrets without any entry are told, too.
+fn of_secrets(held: Held) -> Logins {
+    let Held {
+        credentials,
+        facts,
+        platform,
+    } = held;
+    let mut logins = Logins {
+        tried: credentials.logins,
+        shown: credentials.shown_usernames,
+        others: credentials.others,
+        platform,
+        ..Logins::default()
+    };
+    for secret in &facts.secrets {
+        let source = format!("secret {}/{}", secret.namespace, secret.name);
+        let because = words::standing(&secret.standing);
+        let known = logins
+            .others
+            .iter_mut()
+            .find(|other| other.source == source);
+        match (&secret.standing, known) {
+            (SecretStanding::Malformed { .. }, Some(known)) => known.detail = because,
+            (SecretStanding::NoEntries { .. }, None) => {
+                logins
+                    .others
+                    .push(whole(source, CredentialOutcome::Malformed, because));
+            }
+            (SecretStanding::WrongType { .. } | SecretStanding::MissingKey { .. }, None)
+                if secret.entries.is_empty() =>
+            {
+                logins
+                    .others
+                    .push(whole(source, CredentialOutcome::NotMatching, because));
+            }
+            (SecretStanding::Missing { .. } | SecretStanding::Unreadable, _) => {
+                logins.unread.push(UntestedCredential {
+                    source,
+                    username: None,
+                    because,
+                });
+            }
+            _ => {}
         }
-        SecretStanding::WrongType { .. } => {
-            whole(ProbeOutcome::NotMatching, words::standing(&secret.standing))
+    }
+    logins.facts = Some(facts);
+    logins
+}
+
+/// A record of a whole secret or file.
+fn whole(source: String, outcome: CredentialOutcome, detail: String) -> CredentialRecord {
+    CredentialRecord {
+        source,
+        username: None,
+        outcome,
+        identity: Identity::Unknown,
+        problem: None,
+        manifest_status: None,
+        detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_is_read_as_kubectl_names_things() {
+        let pod = Holder::Pod("api-0".to_owned());
+        assert_eq!("pod/api-0".parse(), Ok(Whose::Cluster(pod)));
+        let account = Holder::ServiceAccount("default".to_owned());
+        assert_eq!("sa/default".parse(), Ok(Whose::Cluster(account)));
+        assert_eq!("user".parse(), Ok(Whose::User));
+        for wrong in [
+            "",
+            "pod",
+            "pod/",
+            "deploy/api",
+            "secret/a b",
+            "secret/../x",
+            "User",
+        ] {
+            assert!(wrong.parse::<Whose>().is_err(), "{wrong}");
         }
-        SecretStanding::Missing { .. } | SecretStanding::Unreadable => Vec::new(),
-        SecretStanding::Used => secret
-            .entries
-            .iter()
-            .filter(|entry| !matches!(entry.fit, Fit::Matches))
-            .map(|entry| ProbeCredential {
-                source: entry_source(holder, &entry.key),
-                username: Some(entry.username.clone()),
-                outcome: ProbeOutcome::NotMatching,
-                detail: words::fit(&entry.fit),
-            })
-            .collect(),
     }
 }

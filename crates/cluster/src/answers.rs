@@ -1,6 +1,7 @@
 //! Answers the engine's questions from the API, or says which gap stands in their place.
 
 mod filesystems;
+mod holder;
 mod keyring;
 mod node;
 mod owner;
@@ -21,6 +22,7 @@ use pulldoctor_model::{
 };
 use pulldoctor_reference::Reference;
 
+pub use holder::{Held, Holder, HolderError};
 pub(crate) use node::NodeObject;
 pub(crate) use owner::{OwnerObject, ReplicaSetObject, RevisionObject, facts as owner_facts};
 pub(crate) use secret::{SecretObject, Secrets, can_hold_credentials, may_be_config};

@@ -34,7 +34,7 @@ mod suspects;
 mod symptoms;
 mod timing;
 
-pub use answers::recall;
+pub use answers::{Held, Holder, HolderError, recall};
 pub use bundle::{Bundle, BundleError};
 pub use connect::{Cluster, ConnectOptions};
 pub use credentials::Credentials;

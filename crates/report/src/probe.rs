@@ -62,7 +62,7 @@ impl From<&Stage> for ProbeStage {
 /// What became of a credential, in the four words of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ProbeOutcome {
+pub(crate) enum ProbeOutcome {
     /// The registry let it read the repository.
     Granted,
     /// The registry or its token service refused it.
@@ -87,7 +87,7 @@ impl ProbeOutcome {
 /// A credential and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ProbeCredential {
+pub(crate) struct ProbeCredential {
     /// Where it comes from; `anonymous` for none.
     pub source: String,
     /// The username; nothing for none.
@@ -185,12 +185,12 @@ impl ProbeDocument {
     pub const SCHEMA: &'static str = "pulldoctor.dev/probe/v1";
 
     /// The document of one probe from here, for a platform. `others` are credentials that were
-    /// looked at and never became a login, `unread` those that were not even there.
+    /// looked at and never became a login, `unread` those that could not be had.
     pub fn new(
         transcript: &Transcript,
         judgement: ProbeJudgement,
         platform: Option<String>,
-        others: Vec<ProbeCredential>,
+        others: &[CredentialRecord],
         unread: Vec<UntestedCredential>,
     ) -> Self {
         let mut credentials: Vec<ProbeCredential> =
@@ -200,9 +200,13 @@ impl ProbeDocument {
             .iter()
             .position(|credential| credential.username.is_none())
             .unwrap_or(credentials.len());
-        credentials.splice(last..last, others);
-        let mut untested: Vec<UntestedCredential> =
-            transcript.credentials.iter().filter_map(untested).collect();
+        credentials.splice(last..last, others.iter().filter_map(tested));
+        let mut untested: Vec<UntestedCredential> = transcript
+            .credentials
+            .iter()
+            .chain(others)
+            .filter_map(untested)
+            .collect();
         untested.extend(unread);
         Self {
             schema: Self::SCHEMA,

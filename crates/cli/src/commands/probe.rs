@@ -73,10 +73,11 @@ async fn ask(
     probe: &Probe,
     terminal: &Terminal,
 ) -> Result<ExitCode, Failure> {
-    let logins = logins::find(&options.credentials, &image).await?;
+    let logins = logins::find(options, &image).await?;
     let platform = options
         .platform
         .clone()
+        .or_else(|| logins.platform.as_ref()?.parse().ok())
         .unwrap_or_else(|| Platform::linux(architecture()));
     let request = ProbeRequest {
         logins: logins.tried.clone(),
@@ -152,7 +153,7 @@ pub(crate) fn document(
             is_partial: verdict.is_partial,
         },
         Some(platform.to_string()),
-        logins.others,
+        &logins.others,
         logins.unread,
     );
     if let Some(failure) = failure {

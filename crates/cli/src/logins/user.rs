@@ -9,14 +9,15 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use pulldoctor_cluster::Credentials;
 use pulldoctor_keyring::{Keyring, PullSecret, facts};
-use pulldoctor_model::SecretStanding;
+use pulldoctor_model::{SecretStanding, registry::CredentialOutcome};
 use pulldoctor_reference::Reference;
 use pulldoctor_registry::{Login, SecretText};
 use pulldoctor_report::UntestedCredential;
 use serde::Deserialize;
 
-use super::{Logins, entry_source, helper, login, others};
+use super::{Logins, helper, words};
 use crate::failure::Failure;
 
 /// Most bytes of a file.
@@ -89,35 +90,60 @@ pub(super) async fn find(image: &Reference) -> Result<Logins, Failure> {
 fn look(text: &[u8], shown: &str, image: &Reference, found: &mut Logins) -> Vec<(String, String)> {
     let secret = PullSecret::from_docker_config(shown, text);
     let config: DockerConfig = serde_json::from_slice(text).unwrap_or_default();
+    // docker sends an identity token in the place of name and password.
+    let mut tokens = Vec::new();
     if let Ok(keyring) = Keyring::new([&secret]) {
         for credential in keyring.lookup(&image.repo()) {
-            let source = entry_source(shown, &credential.shown_key());
-            let token = config
-                .auths
-                .get(credential.key())
-                .map_or("", |entry| entry.identity_token.as_str());
-            if !token.is_empty() {
-                // docker sends it in the place of the password.
-                found.shown.push(String::new());
-                found.tried.push(Login {
-                    source,
-                    username: String::new(),
-                    password: SecretText::new(token),
-                });
-            } else if !(credential.username().is_empty()
-                && credential.password().expose().is_empty())
+            if let Some(entry) = config.auths.get(credential.key())
+                && !entry.identity_token.is_empty()
             {
-                found.shown.push(credential.shown_username().to_owned());
-                found.tried.push(login(source, credential));
+                tokens.push(Login {
+                    source: format!("{shown} auths[{}]", credential.shown_key()),
+                    username: String::new(),
+                    password: SecretText::new(&entry.identity_token),
+                });
             }
         }
     }
-    for verdict in facts(&[Ok(secret)], image).secrets {
-        // Without logins there is still a helper, or nothing: that is no fault in a user's file.
-        if !matches!(verdict.standing, SecretStanding::NoEntries { .. }) {
-            found.others.extend(others(shown, &verdict));
+    let secrets = [Ok(secret)];
+    let mut credentials = Credentials::of(&secrets, image);
+    // A file is no secret, and in no namespace.
+    let holder = format!("secret /{shown}");
+    let named = |source: &str| match source.strip_prefix(&holder) {
+        Some(rest) => format!("{shown}{rest}"),
+        None => source.to_owned(),
+    };
+    for (mut login, name) in credentials
+        .logins
+        .into_iter()
+        .zip(credentials.shown_usernames)
+    {
+        login.source = named(&login.source);
+        if !tokens.iter().any(|token| token.source == login.source) {
+            found.tried.push(login);
+            found.shown.push(name);
         }
     }
+    found.shown.extend(tokens.iter().map(|_| String::new()));
+    found.tried.append(&mut tokens);
+    // An entry without a login is one whose login a helper keeps.
+    credentials
+        .others
+        .retain(|other| other.outcome != CredentialOutcome::Untested);
+    for other in &mut credentials.others {
+        other.source = named(&other.source);
+    }
+    for secret in facts(&secrets, image).secrets {
+        if matches!(secret.standing, SecretStanding::Malformed { .. })
+            && let Some(other) = credentials
+                .others
+                .iter_mut()
+                .find(|other| other.source == shown)
+        {
+            other.detail = words::standing(&secret.standing);
+        }
+    }
+    found.others.append(&mut credentials.others);
     let servers = servers(image);
     let own = servers
         .iter()
@@ -286,9 +312,6 @@ mod tests {
     fn a_file_that_cannot_be_read_is_malformed() {
         let (found, _) = looked("{\"auths\":{\"registry.example.com\":{\"auth\":\"!!\"}}}");
         assert!(found.tried.is_empty());
-        assert_eq!(
-            found.others[0].outcome,
-            pulldoctor_report::ProbeOutcome::Malformed
-        );
+        assert_eq!(found.others[0].outcome, CredentialOutcome::Malformed);
     }
 }
