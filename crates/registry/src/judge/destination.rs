@@ -173,6 +173,8 @@ mod tests {
                 "https://auth.example.com/token?x=y",
             ),
             ("REGISTRY.Example.com", "https://example.com:8443/token"),
+            // A dot at the end makes a name whole.
+            ("registry.example.com", "https://example.com./token"),
             ("registry.example.co.uk", "https://auth.example.co.uk/t"),
             ("registry-1.docker.io", "https://auth.docker.io/token"),
             ("registry.gitlab.com", "https://gitlab.com/jwt/auth"),
