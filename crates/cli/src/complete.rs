@@ -74,8 +74,8 @@ pub(crate) fn answer(root: &Command, words: &[String]) -> String {
         offer("faq", "common questions");
         offer("method", "the order in which pulldoctor asks");
     } else if command.get_name() == "demo" {
-        for case in cases::ALL {
-            offer(case.name, "");
+        for case in cases::ALL.iter() {
+            offer(&case.name, "");
         }
         for scenario in live::ALL {
             offer(scenario.name, "");

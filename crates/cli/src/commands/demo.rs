@@ -82,7 +82,7 @@ fn chosen(name: Option<&str>, terminal: &Terminal) -> Result<Shown, Failure> {
     let recorded = cases::find(name).map(Shown::Recorded);
     let found = recorded.or_else(|| live::find(name).map(Shown::Live));
     found.ok_or_else(|| {
-        let names = cases::ALL.iter().map(|case| case.name);
+        let names = cases::ALL.iter().map(|case| case.name.as_str());
         let near = suggest::nearest(name, names.chain(live::ALL.iter().map(|live| live.name)));
         Failure::unable(anyhow::anyhow!("find a case `{name}`"))
             .maybe_help(near.map(|near| format!("did you mean `{near}`?")))
@@ -147,7 +147,7 @@ fn probe(
 /// The names, with what each shows: recorded cases, then what is probed live.
 fn list(terminal: &Terminal) -> Result<String, Failure> {
     let mut lines: Vec<(&str, String)> = Vec::new();
-    for case in cases::ALL {
+    for case in cases::ALL.iter() {
         let causes: Vec<_> = case
             .story()
             .map_err(Failure::bug)?
@@ -160,7 +160,7 @@ fn list(terminal: &Terminal) -> Result<String, Failure> {
         } else {
             causes.join(", ")
         };
-        lines.push((case.name, shows));
+        lines.push((case.name.as_str(), shows));
     }
     for scenario in live::ALL {
         lines.push((scenario.name, scenario.shows().to_owned()));
