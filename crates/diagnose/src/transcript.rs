@@ -4,8 +4,8 @@
 use pulldoctor_model::{
     CauseId,
     registry::{
-        CredentialOutcome, CredentialRecord, ErrorBody, Facts, Identity, ManifestFacts, Problem,
-        Role, Stage, StageName, Transcript, is_digest,
+        CredentialOutcome, ErrorBody, Facts, Identity, ManifestFacts, Problem, Role, Stage,
+        StageName, Transcript, is_digest,
     },
 };
 
@@ -122,15 +122,12 @@ fn refusal(transcript: &Transcript, stage: &Stage, problem: Problem) -> Option<C
     ) {
         return None;
     }
-    let records = || transcript.credentials.iter();
-    let anonymous = records().find(|record| record.username.is_none());
-    let logins: Vec<&CredentialRecord> = records().filter(|record| record.is_login()).collect();
-    // The login that failed first is the one that the kubelet reports, unless one got further.
-    let best = logins
+    let anonymous = transcript
+        .credentials
         .iter()
-        .find(|record| record.identity == Identity::Accepted)
-        .or_else(|| logins.first());
-    let Some(best) = best else {
+        .find(|record| record.username.is_none());
+    // The login that failed first is the one that the kubelet reports, unless one got further.
+    let Some(best) = transcript.speaking_login() else {
         return Some(CauseId::AuthMissingCredentials);
     };
     if anonymous.is_some_and(|record| record.outcome == CredentialOutcome::Granted) {

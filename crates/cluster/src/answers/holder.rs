@@ -214,6 +214,6 @@ impl Cluster {
         }
         let facts = node::read(self.api(), name).await.ok()?;
         let is_known = !facts.os.is_empty() && !facts.arch.is_empty();
-        is_known.then(|| format!("{}/{}", facts.os, facts.arch))
+        is_known.then(|| facts.platform())
     }
 }

@@ -3,8 +3,8 @@
 use pulldoctor_model::{
     CauseId, Confidence,
     registry::{
-        CredentialOutcome, CredentialRecord, ErrorBody, Facts, Identity, LayersFacts,
-        ManifestFacts, Problem, Stage, StageName, Transcript,
+        CredentialOutcome, ErrorBody, Facts, Identity, LayersFacts, ManifestFacts, Problem, Stage,
+        StageName, Transcript,
     },
 };
 
@@ -224,17 +224,7 @@ fn is_bad_copy(facts: &LayersFacts) -> bool {
 
 /// What is known of the login that counts.
 fn identity(transcript: &Transcript) -> Option<Identity> {
-    let logins = || {
-        transcript
-            .credentials
-            .iter()
-            .filter(|record| record.is_login())
-    };
-    let accepted = |record: &&CredentialRecord| record.identity == Identity::Accepted;
-    logins()
-        .find(accepted)
-        .or_else(|| logins().next())
-        .map(|record| record.identity)
+    transcript.speaking_login().map(|record| record.identity)
 }
 
 fn manifest(transcript: &Transcript) -> Option<&ManifestFacts> {

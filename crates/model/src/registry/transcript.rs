@@ -228,6 +228,16 @@ impl Transcript {
         self.stages.iter().find(|stage| stage.stage == name)
     }
 
+    /// The login that speaks for all where all are refused: one that is good in itself, else the
+    /// first that the kubelet tries.
+    pub fn speaking_login(&self) -> Option<&CredentialRecord> {
+        let mut logins = self.credentials.iter().filter(|record| record.is_login());
+        logins
+            .clone()
+            .find(|record| record.identity == Identity::Accepted)
+            .or_else(|| logins.next())
+    }
+
     /// Whether nothing stands in the way of a pull, as far as it was asked.
     pub fn is_good(&self) -> bool {
         self.first_failure().is_none()

@@ -1,7 +1,7 @@
 //! What the registry says to the pod's credentials, asked from here.
 
 use pulldoctor_model::registry::{
-    CredentialOutcome, CredentialRecord, Identity, StageName, StageOutcome, Transcript,
+    CredentialOutcome, CredentialRecord, StageName, StageOutcome, Transcript,
 };
 
 use super::mirror;
@@ -74,12 +74,8 @@ fn read(transcript: &Transcript) -> Said<'_> {
     if !logins.iter().all(refused) {
         return Said::Nothing;
     }
-    let login = logins
-        .iter()
-        .find(|record| record.identity == Identity::Accepted)
-        .or_else(|| logins.first());
     Said::Refuses(Refusal {
-        login: login.copied(),
+        login: transcript.speaking_login(),
         is_public: anonymous.is_some_and(|record| is_granted(record) && is_there(record)),
     })
 }
