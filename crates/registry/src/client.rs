@@ -13,7 +13,6 @@ mod manifest;
 mod origin;
 mod probe;
 mod redirects;
-mod resolve_conf;
 mod shared;
 mod tags;
 mod tar_walk;

@@ -19,8 +19,8 @@ use super::shared::Shared;
 use super::token::secret_header;
 use super::{dns, tcp, tls, tunnel};
 use crate::judge::{
-    DnsFacts, Facts, Problem, ProxyDecision, ProxyFacts, ProxyScheme, ProxyUrl, Stage, StageName,
-    StageOutcome, TlsFacts, may_redirect_to,
+    Facts, Problem, ProxyDecision, ProxyFacts, ProxyScheme, ProxyUrl, Stage, StageName,
+    StageOutcome, TlsFacts, allowed_addresses, end_stage, lookup_text,
 };
 
 /// Receives stages as they end.
@@ -166,7 +166,8 @@ impl Attempt<'_, '_> {
         let addresses = self.resolve(&name, proxy.is_some()).await?;
         let addresses = match (&proxy, guard) {
             (None, Guard::SentBy(registry)) => {
-                allowed(&addresses, registry, origin).map_err(|fault| self.refuse(fault))?
+                allowed_addresses(&addresses, registry, &origin.authority())
+                    .map_err(|fault| self.refuse(fault))?
             }
             (Some(_), Guard::SentBy(registry)) => {
                 // The proxy resolves the name: only what is written can be judged.
@@ -174,7 +175,7 @@ impl Attempt<'_, '_> {
                     "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
                     _ => origin.address(),
                 };
-                allowed(literal.as_slice(), registry, origin)
+                allowed_addresses(literal.as_slice(), registry, &origin.authority())
                     .map_err(|fault| self.refuse(fault))?;
                 addresses
             }
@@ -374,7 +375,7 @@ impl Attempt<'_, '_> {
                 Ok(addresses)
             }
             Some(problem) => {
-                let fault = Fault::new(problem, dns_text(&resolved.facts, problem));
+                let fault = Fault::new(problem, lookup_text(&resolved.facts, problem));
                 self.end(
                     StageName::Dns,
                     start,
@@ -480,23 +481,7 @@ pub(super) fn stage(
     facts: Facts,
     outcome: Result<String, &Fault>,
 ) -> Stage {
-    let took_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (outcome, detail, problem) = match outcome {
-        Ok(detail) => (StageOutcome::Ok, super::fault::show(&detail), None),
-        Err(fault) => (
-            StageOutcome::Failed,
-            fault.detail.clone(),
-            Some(fault.problem),
-        ),
-    };
-    Stage {
-        stage: name,
-        outcome,
-        took_ms,
-        detail,
-        problem,
-        facts,
-    }
+    end_stage(name, since.elapsed(), facts, outcome)
 }
 
 fn proxy_facts(decision: &ProxyDecision) -> Facts {
@@ -516,57 +501,4 @@ fn proxy_facts(decision: &ProxyDecision) -> Facts {
         },
         ProxyDecision::Unset => ProxyFacts::default(),
     })
-}
-
-/// The addresses that may be asked; the refusal of the first one where none may.
-fn allowed(
-    addresses: &[IpAddr],
-    registry: Option<IpAddr>,
-    origin: &Origin,
-) -> Result<Vec<IpAddr>, Fault> {
-    let mut refusal = None;
-    let mut good = Vec::new();
-    for address in addresses {
-        match may_redirect_to(*address, registry) {
-            Ok(()) => good.push(*address),
-            Err(found) => {
-                refusal.get_or_insert(found);
-            }
-        }
-    }
-    match refusal {
-        Some(refusal) if good.is_empty() => Err(Fault::new(
-            Problem::RedirectRefused,
-            format!(
-                "the registry sends its clients to `{}`, which is at {}: no registry may do that",
-                origin.authority(),
-                refusal.address
-            ),
-        )),
-        _ => Ok(good),
-    }
-}
-
-/// Says it as Go does.
-fn dns_text(facts: &DnsFacts, problem: Problem) -> String {
-    let name = &facts.name;
-    let server = facts
-        .questions
-        .first()
-        .map_or_else(String::new, |question| format!(" on {}", question.server));
-    match problem {
-        Problem::DnsNxdomain => format!("lookup {name}{server}: no such host (NXDOMAIN)"),
-        Problem::DnsNodata => format!("lookup {name}{server}: no such host (no address record)"),
-        Problem::DnsServfail => format!("lookup {name}{server}: server misbehaving (SERVFAIL)"),
-        Problem::DnsRefused => format!("lookup {name}{server}: server misbehaving (REFUSED)"),
-        Problem::DnsTimeout => format!("lookup {name}{server}: i/o timeout"),
-        Problem::DnsUnreachable => format!("lookup {name}{server}: the resolver cannot be reached"),
-        _ => {
-            let note = facts.system.as_ref().and_then(|system| system.note.clone());
-            format!(
-                "lookup {name}: {}",
-                note.unwrap_or_else(|| "failed".to_owned())
-            )
-        }
-    }
 }

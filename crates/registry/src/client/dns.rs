@@ -14,21 +14,14 @@ use tokio::time::timeout;
 use pulldoctor_model::clean_line;
 
 use super::config::Resolvers;
-use super::resolve_conf::ResolveConf;
-use crate::judge::{DnsAnswer, DnsFacts, DnsQuestion, DnsRecordKind, DnsResult, Problem};
+use crate::judge::{DnsAnswer, DnsQuestion, DnsRecordKind, DnsResult, ResolveConf, judge_lookup};
 
 /// Most addresses of one name that are kept.
 const MOST_ADDRESSES: usize = 16;
 /// Once the system has answered, the servers get this long: they are evidence, nothing waits.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// What is known of a name.
-#[derive(Debug, Clone)]
-pub(super) struct Resolved {
-    pub(super) facts: DnsFacts,
-    /// Nothing where there are addresses.
-    pub(super) problem: Option<Problem>,
-}
+pub(super) use crate::judge::Lookup as Resolved;
 
 /// Resolves a name, or says how it failed, within the time.
 pub(super) async fn resolve(resolvers: &Resolvers, name: &str, limit: Duration) -> Resolved {
@@ -44,10 +37,10 @@ pub(super) async fn resolve(resolvers: &Resolvers, name: &str, limit: Duration) 
                 ndots: *ndots,
             };
             let questions = ask_all(&conf, name, limit).await;
-            judge(name, conf, None, questions)
+            judge_lookup(name, &conf, None, questions)
         }
         Resolvers::System => {
-            let conf = ResolveConf::system().await;
+            let conf = system_conf().await;
             let servers = async {
                 if name == "localhost" {
                     return Vec::new();
@@ -65,96 +58,17 @@ pub(super) async fn resolve(resolvers: &Resolvers, name: &str, limit: Duration) 
                 }
                 questions = &mut servers => (system.await, questions),
             };
-            judge(name, conf.clone(), Some(system), questions)
+            judge_lookup(name, &conf, Some(system), questions)
         }
     }
 }
 
-fn judge(
-    name: &str,
-    conf: ResolveConf,
-    system: Option<DnsResult>,
-    questions: Vec<DnsQuestion>,
-) -> Resolved {
-    let (kind, found) = verdict(&conf.servers, &questions);
-    let (addresses, problem) = match &system {
-        None => (found.clone(), problem_of(kind)),
-        Some(system) if system.answer == DnsAnswer::Addresses => (system.addresses.clone(), None),
-        // The servers know better why it failed than getaddrinfo says.
-        Some(system) => match kind {
-            Some(DnsAnswer::Addresses) | None => (Vec::new(), problem_of(Some(system.answer))),
-            other => (Vec::new(), problem_of(other)),
-        },
-    };
-    let disagree = system.as_ref().is_some_and(|system| {
-        let resolved = system.answer == DnsAnswer::Addresses;
-        match kind {
-            None => false,
-            Some(DnsAnswer::Addresses) => {
-                !resolved || !system.addresses.iter().any(|own| found.contains(own))
-            }
-            Some(_) => resolved,
-        }
-    });
-    Resolved {
-        facts: DnsFacts {
-            name: name.to_owned(),
-            search: conf.search,
-            addresses,
-            system,
-            questions,
-            disagree,
-        },
-        problem,
+/// `/etc/resolv.conf`; without it there are no servers.
+async fn system_conf() -> ResolveConf {
+    match tokio::fs::read("/etc/resolv.conf").await {
+        Ok(text) => ResolveConf::parse(&text),
+        Err(_) => ResolveConf::default(),
     }
-}
-
-/// What the servers together say: the first one that knows decides, as resolvers go on to the next
-/// server after a failure only.
-fn verdict(servers: &[SocketAddr], questions: &[DnsQuestion]) -> (Option<DnsAnswer>, Vec<IpAddr>) {
-    let mut failure = None;
-    for server in servers {
-        let own = || {
-            questions
-                .iter()
-                .filter(|question| question.server == *server)
-        };
-        let addresses: Vec<IpAddr> = own()
-            .flat_map(|question| question.result.addresses.iter().copied())
-            .collect();
-        if !addresses.is_empty() {
-            return (Some(DnsAnswer::Addresses), addresses);
-        }
-        let has = |kind| own().any(|question| question.result.answer == kind);
-        let broken = own().find(|question| {
-            !matches!(
-                question.result.answer,
-                DnsAnswer::Nxdomain | DnsAnswer::Nodata | DnsAnswer::Addresses
-            )
-        });
-        match broken {
-            Some(question) => {
-                failure.get_or_insert(question.result.answer);
-            }
-            None if has(DnsAnswer::Nodata) => return (Some(DnsAnswer::Nodata), Vec::new()),
-            None if has(DnsAnswer::Nxdomain) => return (Some(DnsAnswer::Nxdomain), Vec::new()),
-            None => {}
-        }
-    }
-    (failure, Vec::new())
-}
-
-fn problem_of(answer: Option<DnsAnswer>) -> Option<Problem> {
-    Some(match answer {
-        Some(DnsAnswer::Addresses) => return None,
-        Some(DnsAnswer::Nxdomain) => Problem::DnsNxdomain,
-        Some(DnsAnswer::Nodata) => Problem::DnsNodata,
-        Some(DnsAnswer::Servfail) => Problem::DnsServfail,
-        Some(DnsAnswer::Refused) => Problem::DnsRefused,
-        Some(DnsAnswer::Timeout) => Problem::DnsTimeout,
-        Some(DnsAnswer::Unreachable) => Problem::DnsUnreachable,
-        Some(DnsAnswer::Other) | None => Problem::DnsOther,
-    })
 }
 
 async fn ask_system(name: &str, limit: Duration) -> DnsResult {

@@ -3,30 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use pulldoctor_model::{clean_line, shorten};
-
-use crate::judge::Problem;
-
-/// What is wrong, and a sentence about it that is safe to show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) problem: Problem,
-    pub(super) detail: String,
-}
-
-impl Fault {
-    pub(super) fn new(problem: Problem, detail: impl AsRef<str>) -> Self {
-        Self {
-            problem,
-            detail: show(detail.as_ref()),
-        }
-    }
-}
-
-/// Makes a foreign text safe and short.
-pub(super) fn show(text: &str) -> String {
-    shorten(&clean_line(text), 500).into_owned()
-}
+pub(super) use crate::judge::{Fault, show};
 
 /// The first error of a kind in a chain of sources. `io::Error` hides what it carries from
 /// `source`, so that is looked into as well.

@@ -9,13 +9,13 @@ use http::{HeaderValue, Method};
 use super::connect::stage;
 use super::exchange::{Ask, exchange};
 use super::fault::{Fault, show};
-use super::manifest::problem_of_status;
 use super::origin::Origin;
 use super::probe::Run;
-use super::redirects::{Followed, is_redirect, target_of};
+use super::redirects::{Followed, target_of};
 use super::verify::Source;
 use crate::judge::{
-    Facts, ImageConfig, LayerFacts, LayersFacts, Manifest, Problem, Role, StageName,
+    Facts, ImageConfig, LayerFacts, LayersFacts, Manifest, Problem, Role, StageName, is_redirect,
+    problem_of_status,
 };
 
 /// Bytes that are enough to see that a blob is served.

@@ -7,20 +7,16 @@ use ring::digest;
 
 use super::connect::stage;
 use super::exchange::{Answer, Ask};
-use super::fault::{Fault, show};
+use super::fault::Fault;
 use super::probe::Run;
 use super::redirects::Followed;
 use crate::judge::{
-    ArtifactKind, ConfigFacts, Descriptor, Document, Facts, ImageConfig, Index, Manifest,
-    ManifestFacts, PlatformFacts, Problem, Role, StageName, StageOutcome, choose, is_digest,
-    parse_config, parse_error_body, parse_manifest,
+    ArtifactKind, ConfigFacts, Descriptor, Document, Facts, ImageConfig, Index, MANIFEST_TYPES,
+    Manifest, ManifestAnswer, ManifestFacts, PlatformFacts, Problem, Role, StageName, StageOutcome,
+    choose, is_digest, parse_config, parse_error_body, parse_manifest, problem_of_status,
+    read_manifest_answer, wants_get,
 };
 use crate::text::hex;
-
-/// As containerd's, and without its `*/*`: what is not one of these is no image.
-const ACCEPT: &str = "application/vnd.docker.distribution.manifest.v2+json, \
-    application/vnd.docker.distribution.manifest.list.v2+json, \
-    application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
 
 /// What a request for a manifest came to.
 pub(super) struct Resolved {
@@ -35,7 +31,7 @@ pub(super) struct Resolved {
     pub(super) redirects: Vec<String>,
 }
 
-/// The names of a digest's algorithm that can be checked here.
+/// The digest of bytes, by the algorithm of an expected one, if it can be checked here.
 pub(super) fn digest_of(expected: &str, bytes: &[u8]) -> Option<String> {
     let (name, algorithm) = match expected.split_once(':')?.0 {
         "sha256" => ("sha256", &digest::SHA256),
@@ -54,15 +50,7 @@ impl Run<'_> {
         let head = self
             .ask_manifest(Method::HEAD, &reference, authorization.clone())
             .await;
-        let status = head.facts.status;
-        let again = match status {
-            // Not served (405), or a refusal: containerd 2.3 repeats it as GET to learn why. 401
-            // and 404 say enough, and after 429 nobody asks again.
-            Some(400 | 402..=403 | 405..=428 | 430..=499 | 501) => true,
-            Some(200..300) => head.facts.digest.is_none(),
-            _ => false,
-        };
-        if again {
+        if wants_get(&head.facts) {
             return self
                 .ask_manifest(Method::GET, &reference, authorization)
                 .await;
@@ -79,7 +67,7 @@ impl Run<'_> {
     ) -> Resolved {
         let target = format!("/v2/{}/manifests/{reference}", self.repository);
         let mut ask = Ask::new(method.clone(), &self.origin, target);
-        ask.accept = Some(ACCEPT);
+        ask.accept = Some(MANIFEST_TYPES);
         ask.authorization = authorization;
         ask.most = self.shared.config.limits.body_bytes;
         let mut out = Resolved {
@@ -96,7 +84,17 @@ impl Run<'_> {
             Ok(Followed { answer, hosts, .. }) => {
                 out.redirects = hosts;
                 self.note_limits(&answer);
-                out.fault = read_answer(&answer, &method, reference, &mut out.facts);
+                out.fault = {
+                    let said = ManifestAnswer {
+                        method: method.as_str(),
+                        reference,
+                        status: answer.status,
+                        header: &|name| answer.header(name),
+                        body: &answer.body,
+                        is_cut_short: answer.is_cut_short,
+                    };
+                    read_manifest_answer(&said, digest_of, &mut out.facts)
+                };
                 if out.fault.is_none() && method == Method::GET {
                     out.body = Some(answer.body.clone());
                 }
@@ -443,92 +441,5 @@ impl Run<'_> {
         }
         parse_config(&answer.body)
             .ok_or_else(|| Fault::new(Problem::ConfigDamaged, "the config is no JSON object"))
-    }
-}
-
-/// What a status means where content was asked for.
-pub(super) fn problem_of_status(status: u16) -> Problem {
-    match status {
-        401 => Problem::Unauthorized,
-        403 => Problem::Forbidden,
-        404 => Problem::NotFound,
-        429 => Problem::RateLimited,
-        500.. => Problem::ServerError,
-        _ => Problem::UnexpectedStatus,
-    }
-}
-
-/// Fills in the facts; says what is wrong with the answer.
-fn read_answer(
-    answer: &Answer,
-    method: &Method,
-    reference: &str,
-    facts: &mut ManifestFacts,
-) -> Option<Fault> {
-    facts.status = Some(answer.status);
-    if !answer.is_success() {
-        let said = parse_error_body(&answer.body);
-        let text = said
-            .summary()
-            .map_or_else(String::new, |text| format!(": {text}"));
-        facts.error = (method == Method::GET).then_some(said);
-        let is_plain_400 = answer.status == 400 && text.contains("HTTP request to an HTTPS server");
-        let problem = if is_plain_400 {
-            Problem::HttpsExpected
-        } else {
-            problem_of_status(answer.status)
-        };
-        return Some(Fault::new(
-            problem,
-            format!("{method} answered {}{text}", answer.status),
-        ));
-    }
-    facts.media_type = answer
-        .header("content-type")
-        .map(|text| show(text.split(';').next().unwrap_or(text).trim()));
-    facts.digest = answer
-        .header("docker-content-digest")
-        .filter(|digest| is_digest(digest))
-        .map(str::to_owned);
-    if method == Method::HEAD {
-        facts.size = answer
-            .header("content-length")
-            .and_then(|text| text.parse().ok());
-        let is_page = facts.media_type.as_deref() == Some("text/html");
-        return is_page.then(|| {
-            Fault::new(
-                Problem::ManifestMalformed,
-                "a web page stands in place of the manifest",
-            )
-        });
-    }
-    facts.size = u64::try_from(answer.body.len()).ok();
-    if answer.is_cut_short {
-        return Some(Fault::new(
-            Problem::HttpTooLarge,
-            "the manifest is too large",
-        ));
-    }
-    if answer.headers.contains_key("content-encoding") {
-        return Some(Fault::new(
-            Problem::ManifestMalformed,
-            "the manifest is encoded (Content-Encoding), which was not asked for",
-        ));
-    }
-    let expected = if is_digest(reference) {
-        Some(reference.to_owned())
-    } else {
-        facts.digest.clone()
-    };
-    let actual = digest_of(expected.as_deref().unwrap_or("sha256:"), &answer.body);
-    match (expected, actual) {
-        (Some(expected), Some(actual)) if expected != actual => Some(Fault::new(
-            Problem::ManifestDigest,
-            format!("the manifest's bytes have digest {actual}, expected {expected}"),
-        )),
-        (_, actual) => {
-            facts.digest = actual;
-            None
-        }
     }
 }

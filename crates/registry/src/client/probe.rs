@@ -21,7 +21,7 @@ use super::token::Realm;
 use crate::judge::{
     Challenge, CredentialOutcome, CredentialRecord, Facts, Gap, HttpFacts, Identity, OtherHost,
     Problem, Role, Stage, StageName, StageOutcome, TokenFacts, TokensFacts, Transcript,
-    parse_challenges, parse_rate_limit,
+    first_answer_text, parse_rate_limit, read_first_answer,
 };
 
 /// Most other hosts whose stages are kept.
@@ -366,41 +366,24 @@ impl Run<'_> {
     /// Ends the stage `http`: an answer came, whatever it says. Returns the challenges, or nothing
     /// where the probe ends here.
     fn end_http(&mut self, since: Instant, first: &Resolved) -> Option<Vec<Challenge>> {
-        let mut facts = HttpFacts {
-            redirects: first.redirects.clone(),
-            ..HttpFacts::default()
-        };
-        let mut challenges = Vec::new();
+        let (mut facts, mut challenges) = (HttpFacts::default(), Vec::new());
         if let Some(answer) = &first.answer {
-            facts.status = Some(answer.status);
-            facts.server = answer.header("server").map(show);
-            facts.first_byte_ms = u64::try_from(answer.first_byte.as_millis()).ok();
-            facts.clock_ahead_s = answer.header("date").and_then(clock_ahead);
-            challenges = parse_challenges(
-                answer
-                    .headers
-                    .get_all("www-authenticate")
-                    .iter()
-                    .filter_map(|value| value.to_str().ok()),
+            let wanted = answer.headers.get_all("www-authenticate").iter();
+            (facts, challenges) = read_first_answer(
+                answer.status,
+                &|name| answer.header(name),
+                wanted.filter_map(|value| value.to_str().ok()),
+                tls::now(),
             );
-            facts.challenges = challenges
-                .iter()
-                .map(|challenge| {
-                    let realm = challenge.parameter("realm").unwrap_or_default();
-                    show(&format!("{} {realm}", challenge.scheme_text))
-                })
-                .collect();
+            facts.first_byte_ms = u64::try_from(answer.first_byte.as_millis()).ok();
         }
+        facts.redirects.clone_from(&first.redirects);
         let failed = match (&first.fault, facts.status) {
             (Some(fault), None | Some(429 | 500..)) => Some(fault.clone()),
             (Some(fault), _) if fault.problem == Problem::HttpsExpected => Some(fault.clone()),
             _ => None,
         };
-        let text = match facts.status {
-            Some(401) => format!("401: a login is wanted ({})", facts.challenges.join("; ")),
-            Some(status) => format!("answered {status}"),
-            None => String::new(),
-        };
+        let text = first_answer_text(&facts);
         let facts = Facts::Http(facts);
         match failed {
             Some(fault) => {
@@ -728,14 +711,6 @@ fn record_of(login: Option<&Login>) -> CredentialRecord {
         manifest_status: None,
         detail: "not tried".to_owned(),
     }
-}
-
-/// Seconds by which the clock behind a Date header is ahead of ours.
-fn clock_ahead(text: &str) -> Option<i64> {
-    let date = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(text.trim())
-        .ok()?;
-    Some(date.as_second().saturating_sub(tls::now()))
 }
 
 #[cfg(test)]

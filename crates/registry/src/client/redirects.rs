@@ -8,7 +8,7 @@ use super::exchange::{Answer, Ask, Failure, Open, exchange, send};
 use super::fault::{Fault, show};
 use super::origin::Origin;
 use super::shared::Shared;
-use crate::judge::{Problem, Stage};
+use crate::judge::{Problem, Stage, is_redirect};
 
 /// An answer and how it was come by.
 #[derive(Debug)]
@@ -51,11 +51,6 @@ pub(super) struct Trail {
     pub(super) last_host: Option<String>,
     /// `host` and its stages; the last one is where it ended.
     pub(super) other_hosts: Vec<(String, Vec<Stage>)>,
-}
-
-/// Tells whether a status redirects a GET or HEAD.
-pub(super) fn is_redirect(status: u16) -> bool {
-    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// Where an answer redirects to.

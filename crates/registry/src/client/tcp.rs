@@ -1,6 +1,5 @@
 //! Connections, to every address at once.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::fault::Fault;
-use crate::judge::{AddressAttempt, Problem, TcpFacts};
+use crate::judge::{AddressAttempt, Problem, TcpFacts, tcp_fault, tcp_problem};
 
 /// Most addresses of one name that are tried.
 const MOST_ADDRESSES: usize = 8;
@@ -52,7 +51,7 @@ pub(super) async fn connect(
     }
     rows.sort_by_key(|(at, _)| *at);
     facts.attempts = rows.into_iter().map(|(_, attempt)| attempt).collect();
-    let result = best.ok_or_else(|| failure(&facts.attempts, port));
+    let result = best.ok_or_else(|| tcp_fault(&facts.attempts, port));
     (result, facts)
 }
 
@@ -64,7 +63,7 @@ async fn one(
     let start = Instant::now();
     let (stream, problem) = match timeout(limit, TcpStream::connect(address)).await {
         Err(_) => (None, Some(Problem::TcpTimeout)),
-        Ok(Err(error)) => (None, Some(problem_of(&error))),
+        Ok(Err(error)) => (None, Some(tcp_problem(error.kind()))),
         Ok(Ok(stream)) => {
             // Small requests must not wait for each other; where it fails they only do.
             let _ = stream.set_nodelay(true);
@@ -78,45 +77,4 @@ async fn one(
         took_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     (at, attempt, stream)
-}
-
-fn problem_of(error: &io::Error) -> Problem {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Problem::TcpRefused,
-        io::ErrorKind::TimedOut => Problem::TcpTimeout,
-        io::ErrorKind::HostUnreachable => Problem::TcpNoRoute,
-        io::ErrorKind::NetworkUnreachable => Problem::TcpNetworkUnreachable,
-        _ => Problem::TcpOther,
-    }
-}
-
-/// The failure that says most: an answer before silence, and either before a network that this
-/// host does not have (IPv6, most often).
-fn failure(attempts: &[AddressAttempt], port: u16) -> Fault {
-    let order = [
-        Problem::TcpRefused,
-        Problem::TcpTimeout,
-        Problem::TcpNoRoute,
-        Problem::TcpOther,
-        Problem::TcpNetworkUnreachable,
-    ];
-    let problem = order
-        .into_iter()
-        .find(|problem| {
-            attempts
-                .iter()
-                .any(|attempt| attempt.problem == Some(*problem))
-        })
-        .unwrap_or(Problem::TcpOther);
-    let addresses: Vec<String> = attempts
-        .iter()
-        .map(|attempt| {
-            let how = attempt.problem.map_or("", Problem::as_text);
-            format!("{}: {how}", attempt.address)
-        })
-        .collect();
-    if addresses.is_empty() {
-        return Fault::new(problem, format!("no address to connect to at port {port}"));
-    }
-    Fault::new(problem, addresses.join("; "))
 }

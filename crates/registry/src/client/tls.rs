@@ -24,7 +24,7 @@ use super::config::{ProbeConfig, SetupError};
 use super::fault::{Fault, find, show};
 use super::origin::Origin;
 use crate::judge::trust::{Anchor, Certificate, judge_chain};
-use crate::judge::{Problem, TlsFacts};
+use crate::judge::{Problem, TlsFacts, cut_text, not_tls, plain_http, tls_alert};
 
 /// After a handshake in which a client certificate was asked for, TLS 1.3 servers refuse with the
 /// first bytes that they send.
@@ -198,64 +198,23 @@ where
 
 /// What a failed handshake means.
 fn failure(error: &io::Error, sniffed: &[u8], facts: &mut TlsFacts) -> Fault {
-    if sniffed.starts_with(b"HTTP/") {
-        return Fault::new(
-            Problem::TlsPlainHttp,
-            "http: server gave HTTP response to HTTPS client",
-        );
+    if let Some(fault) = plain_http(sniffed) {
+        return fault;
     }
     if let Some(rustls::Error::AlertReceived(alert)) = find::<rustls::Error>(error) {
         return alerted(*alert, facts);
     }
-    // Records of a handshake, an alert or a change of cipher.
-    let looks_like_tls = matches!(sniffed.first(), Some(0x14..=0x17));
-    if !sniffed.is_empty() && !looks_like_tls {
-        return Fault::new(
-            Problem::TlsNotTls,
-            "tls: first record does not look like a TLS handshake",
-        );
+    if let Some(fault) = not_tls(sniffed) {
+        return fault;
     }
     if find::<rustls::Error>(error).is_none() {
-        let text = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
-            io::ErrorKind::ConnectionReset => "read: connection reset by peer".to_owned(),
-            _ => error.to_string(),
-        };
-        return Fault::new(Problem::TlsCut, text);
+        return Fault::new(Problem::TlsCut, cut_text(error));
     }
     Fault::new(Problem::TlsHandshake, error.to_string())
 }
 
 fn alerted(alert: AlertDescription, facts: &mut TlsFacts) -> Fault {
-    // Go's words (crypto/tls/alert.go).
-    let text = match alert {
-        AlertDescription::HandshakeFailure => "handshake failure".to_owned(),
-        AlertDescription::BadCertificate => "bad certificate".to_owned(),
-        AlertDescription::CertificateRequired => "certificate required".to_owned(),
-        AlertDescription::UnrecognisedName => "unrecognized name".to_owned(),
-        AlertDescription::ProtocolVersion => "protocol version not supported".to_owned(),
-        AlertDescription::InternalError => "internal error".to_owned(),
-        AlertDescription::AccessDenied => "access denied".to_owned(),
-        // The runtimes speak HTTP/2 as well, so they may get further.
-        AlertDescription::NoApplicationProtocol => {
-            "no application protocol: HTTP/1.1, which is all that is spoken here, is not served"
-                .to_owned()
-        }
-        other => format!("{other:?}"),
-    };
-    facts.alert = Some(text.clone());
-    let wants = alert == AlertDescription::CertificateRequired
-        || (facts.wants_client_certificate
-            && matches!(
-                alert,
-                AlertDescription::HandshakeFailure | AlertDescription::BadCertificate
-            ));
-    let problem = if wants {
-        Problem::TlsClientCertificate
-    } else {
-        Problem::TlsHandshake
-    };
-    Fault::new(problem, format!("remote error: tls: {text}"))
+    tls_alert(alert.into(), &format!("{alert:?}"), facts)
 }
 
 /// Reads an error that came after the handshake.

@@ -14,11 +14,11 @@ use super::connect::Guard;
 use super::exchange::{Answer, Ask, Failure, exchange};
 use super::fault::{Fault, show};
 use super::origin::Origin;
-use super::redirects::{follow, is_redirect};
+use super::redirects::follow;
 use super::shared::{CachedAuthorization, Shared, TokenKey};
 use crate::judge::{
-    Challenge, Destination, Identity, Problem, Scheme, Stage, TokenFacts, judge_destination,
-    parse_error_body, parse_token,
+    Challenge, Destination, Identity, Problem, Scheme, Stage, TokenFacts, is_redirect,
+    judge_destination, parse_token, pull_scopes, token_refusal,
 };
 use crate::secret::SecretText;
 
@@ -28,8 +28,6 @@ const CLIENT_ID: &str = "containerd-client";
 const MOST_ANSWER: usize = 256 * 1024;
 /// A token is not used in the last moments of its life.
 const MARGIN: u64 = 5;
-/// Most scopes that are asked for.
-const MOST_SCOPES: usize = 8;
 
 /// What became of one credential at the token service.
 pub(super) struct Authorized {
@@ -209,7 +207,7 @@ impl Realm<'_> {
         ));
         let service = challenge.parameter("service").unwrap_or_default();
         out.facts.service = (!service.is_empty()).then(|| show(service));
-        let scopes = scopes(self.repository, challenge.parameter("scope"));
+        let scopes = pull_scopes(self.repository, challenge.parameter("scope"));
         out.facts.scope = Some(show(&scopes.join(" ")));
         if login.is_some() {
             self.check_destination(&url)?;
@@ -410,69 +408,16 @@ fn judge_answer(answer: Answer, out: &mut Authorized) -> Result<Answer, Fault> {
     if answer.is_success() {
         return Ok(answer);
     }
-    let said = parse_error_body(&answer.body);
-    let text = said
-        .summary()
-        .map_or_else(String::new, |text| format!(": {text}"));
+    let (fault, said) = token_refusal(
+        &out.facts.method,
+        &out.facts.realm,
+        answer.status,
+        &answer.body,
+    );
     out.facts.error = Some(said);
-    let problem = match answer.status {
-        429 => Problem::RateLimited,
-        500.. => Problem::TokenServerError,
-        400..500 => Problem::TokenRefused,
-        _ => Problem::TokenUnusable,
-    };
-    Err(Fault::new(
-        problem,
-        format!(
-            "unexpected status from {} request to {}: {}{text}",
-            out.facts.method, out.facts.realm, answer.status
-        ),
-    ))
+    Err(fault)
 }
 
 fn bearer_header(token: &SecretText) -> Option<HeaderValue> {
     secret_header(&format!("Bearer {}", token.expose()))
-}
-
-/// The scopes to ask for: the repository's own, as containerd always adds it, and those of the
-/// challenge. Whatever the registry says, nothing but `pull` is asked for: the token goes back to
-/// it.
-fn scopes(repository: &str, challenge: Option<&str>) -> Vec<String> {
-    let mut all = vec![format!("repository:{repository}:pull")];
-    for scope in challenge
-        .unwrap_or_default()
-        .split(' ')
-        .filter(|scope| !scope.is_empty())
-    {
-        let scope = match scope.strip_prefix("repository:") {
-            Some(rest) => match rest.rsplit_once(':') {
-                Some((name, _)) => format!("repository:{name}:pull"),
-                None => continue,
-            },
-            // ECR Public wants `aws`.
-            None if !scope.contains(':') => scope.to_owned(),
-            None => continue,
-        };
-        if !all.contains(&scope) && all.len() < MOST_SCOPES {
-            all.push(scope);
-        }
-    }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_but_pull_is_asked_for() {
-        assert_eq!(scopes("a/b", None), ["repository:a/b:pull"]);
-        assert_eq!(
-            scopes(
-                "a/b",
-                Some("repository:a/b:pull,push aws registry:catalog:* repository:c:delete")
-            ),
-            ["repository:a/b:pull", "aws", "repository:c:pull"]
-        );
-    }
 }

@@ -13,11 +13,11 @@ use super::check::{Checked, PIECE, check};
 use super::connect::Guard;
 use super::exchange::{Ask, fault_of};
 use super::fault::Fault;
-use super::manifest::problem_of_status;
 use super::origin::Origin;
+
 use super::redirects::open;
 use super::shared::Shared;
-use crate::judge::{Descriptor, LayerFacts, Problem};
+use crate::judge::{Descriptor, LayerFacts, Problem, problem_of_status};
 
 /// Pieces between the network and the check: memory is bounded by them.
 const PIECES: usize = 16;

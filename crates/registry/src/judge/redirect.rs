@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use super::{Fault, Problem};
+
 /// The addresses that matter to the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -117,6 +119,35 @@ pub fn may_redirect_to(target: IpAddr, registry: Option<IpAddr>) -> Result<(), R
             address: target,
             class,
         })
+    }
+}
+
+/// The addresses of `authority` that may be asked (see [`may_redirect_to`]); the refusal of the first
+/// one where none may.
+pub fn allowed_addresses(
+    addresses: &[IpAddr],
+    registry: Option<IpAddr>,
+    authority: &str,
+) -> Result<Vec<IpAddr>, Fault> {
+    let mut refusal = None;
+    let mut good = Vec::new();
+    for address in addresses {
+        match may_redirect_to(*address, registry) {
+            Ok(()) => good.push(*address),
+            Err(found) => {
+                refusal.get_or_insert(found);
+            }
+        }
+    }
+    match refusal {
+        Some(refusal) if good.is_empty() => Err(Fault::new(
+            Problem::RedirectRefused,
+            format!(
+                "the registry sends its clients to `{authority}`, which is at {}: no registry may do that",
+                refusal.address
+            ),
+        )),
+        _ => Ok(good),
     }
 }
 

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{ErrorBody, Fault, Problem, parse_error_body};
 use crate::secret::SecretText;
+
+/// Most scopes that are asked for.
+const MOST_SCOPES: usize = 8;
 
 /// A token and how long it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +149,48 @@ fn decode_url_safe(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The scopes to ask for: the repository's own, as containerd always adds it, and those of the
+/// challenge. Whatever the registry says, nothing but `pull` is asked for: the token goes back to
+/// it.
+pub fn pull_scopes(repository: &str, challenge: Option<&str>) -> Vec<String> {
+    let mut all = vec![format!("repository:{repository}:pull")];
+    for scope in challenge
+        .unwrap_or_default()
+        .split(' ')
+        .filter(|scope| !scope.is_empty())
+    {
+        let scope = match scope.strip_prefix("repository:") {
+            Some(rest) => match rest.rsplit_once(':') {
+                Some((name, _)) => format!("repository:{name}:pull"),
+                None => continue,
+            },
+            // ECR Public wants `aws`.
+            None if !scope.contains(':') => scope.to_owned(),
+            None => continue,
+        };
+        if !all.contains(&scope) && all.len() < MOST_SCOPES {
+            all.push(scope);
+        }
+    }
+    all
+}
+
+/// What a token service's refusal means, and what it said.
+pub fn token_refusal(method: &str, realm: &str, status: u16, body: &[u8]) -> (Fault, ErrorBody) {
+    let said = parse_error_body(body);
+    let text = said
+        .summary()
+        .map_or_else(String::new, |text| format!(": {text}"));
+    let problem = match status {
+        429 => Problem::RateLimited,
+        500.. => Problem::TokenServerError,
+        400..500 => Problem::TokenRefused,
+        _ => Problem::TokenUnusable,
+    };
+    let text = format!("unexpected status from {method} request to {realm}: {status}{text}");
+    (Fault::new(problem, text), said)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +223,18 @@ mod tests {
             "unable to decode token response: it is a web page"
         );
         assert!(parse_token(b"").is_err());
+    }
+
+    #[test]
+    fn nothing_but_pull_is_asked_for() {
+        assert_eq!(pull_scopes("a/b", None), ["repository:a/b:pull"]);
+        assert_eq!(
+            pull_scopes(
+                "a/b",
+                Some("repository:a/b:pull,push aws registry:catalog:* repository:c:delete")
+            ),
+            ["repository:a/b:pull", "aws", "repository:c:pull"]
+        );
     }
 
     #[test]

@@ -4,25 +4,21 @@ use std::net::SocketAddr;
 
 /// Servers and search path.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ResolveConf {
-    pub(super) servers: Vec<SocketAddr>,
-    pub(super) search: Vec<String>,
-    pub(super) ndots: u32,
+pub struct ResolveConf {
+    /// In order of preference.
+    pub servers: Vec<SocketAddr>,
+    /// The search path.
+    pub search: Vec<String>,
+    /// Names with fewer dots are tried with the search path first.
+    pub ndots: u32,
 }
 
 /// Most servers that resolvers look at (glibc's MAXNS).
 const MOST_SERVERS: usize = 3;
 
 impl ResolveConf {
-    /// Reads the file; without it there are no servers.
-    pub(super) async fn system() -> Self {
-        let Ok(text) = tokio::fs::read("/etc/resolv.conf").await else {
-            return Self::default();
-        };
-        Self::parse(&text)
-    }
-
-    pub(super) fn parse(text: &[u8]) -> Self {
+    /// Reads the file; one that cannot be read names no servers.
+    pub fn parse(text: &[u8]) -> Self {
         let Ok(config) = resolv_conf::Config::parse(text) else {
             return Self::default();
         };
@@ -44,7 +40,7 @@ impl ResolveConf {
     }
 
     /// The whole names to ask for, in order, as Go's `dnsConfig.nameList` has them.
-    pub(super) fn names(&self, name: &str) -> Vec<String> {
+    pub fn names(&self, name: &str) -> Vec<String> {
         if let Some(rooted) = name.strip_suffix('.') {
             return vec![format!("{rooted}.")];
         }
