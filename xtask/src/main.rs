@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 mod check;
 mod generate;
 mod lab;
+mod probe;
 mod run;
 mod test;
 
@@ -39,6 +40,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Build the program that looks at a registry from a node, which the tool carries
+    Probe,
     /// A real Kubernetes on this machine, with faults to inject (see lab/README.md)
     #[command(subcommand)]
     Lab(lab::Command),
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Check => check::run(),
         Chore::Test { without_lab } => test::run(without_lab),
         Chore::Generate { check } => generate::run(check),
+        Chore::Probe => probe::run(),
         Chore::Lab(command) => lab::run(command),
     };
     match done {
