@@ -206,6 +206,8 @@ async fn questions_of_others_are_left_alone() {
     let question = Question::NodeView {
         node: "n1".into(),
         registry: "reg.example.com".into(),
+        image: "reg.example.com/app:1".into(),
+        hosts: Vec::new(),
     };
     let evidence = ask(&fake, &[question]).await;
     assert!(evidence.answers.is_empty() && evidence.gaps.is_empty());

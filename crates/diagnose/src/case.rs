@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use pulldoctor_messages::{Fault, Reading};
+use pulldoctor_messages::{Fault, HostRole, Reading};
 use pulldoctor_model::{
     Answer, Answered, CauseId, Confidence, Event, Evidence, EvidenceItem, Filesystem, Finding, Gap,
-    ImagePlace, KeyringFacts, NodeFacts, NodeFilesystems, Object, OwnerFacts, Question,
-    RegistryCredentials, RegistryUse, SecretFacts, ServiceAccountFacts, Symptom, Vantage,
+    ImagePlace, KeyringFacts, NodeFacts, NodeFilesystems, NodeHost, NodeRole, Object, OwnerFacts,
+    Question, RegistryCredentials, RegistryUse, SecretFacts, ServiceAccountFacts, Symptom, Vantage,
     clean_line, registry::Transcript, shorten,
 };
 use pulldoctor_reference::Reference;
@@ -396,7 +396,27 @@ impl<'a> Case<'a> {
         Some(Question::NodeView {
             node: self.symptom.node.clone()?,
             registry: self.registry(),
+            image: self.symptom.image.clone(),
+            hosts: self.other_hosts(),
         })
+    }
+
+    /// The hosts that the judged text names besides the registry.
+    fn other_hosts(&self) -> Vec<NodeHost> {
+        let foreign = self.reading().foreign_host.as_ref();
+        foreign
+            .map(|foreign| {
+                let role = match foreign.role {
+                    HostRole::Mirror => NodeRole::Mirror,
+                    HostRole::Token => NodeRole::Token,
+                    HostRole::Blob | HostRole::Redirect => NodeRole::Blob,
+                    HostRole::Proxy => NodeRole::Proxy,
+                };
+                let host = foreign.host.clone();
+                NodeHost { role, host }
+            })
+            .into_iter()
+            .collect()
     }
 
     /// Lowers a confidence to what a pasted text allows: nothing is proven by it.

@@ -20,7 +20,7 @@ pub fn questions(evidence: &Evidence) -> Vec<Question> {
     for symptom in &evidence.symptoms {
         let case = Case::new(evidence, &index, symptom);
         for question in questions_of(&case, &index) {
-            if is_askable(&question)
+            if !question.is_of_node_view()
                 && !index.is_settled(&question)
                 && seen.insert(question.clone())
             {
@@ -29,6 +29,20 @@ pub fn questions(evidence: &Evidence) -> Vec<Question> {
         }
     }
     asked
+}
+
+/// What only the nodes themselves could say, and would still decide: each question once, those of
+/// the first symptoms first. To answer them something is created on nodes, so they are asked only
+/// where the person wants it. Meant for evidence of which [`questions`] has nothing left to ask.
+pub fn node_questions(evidence: &Evidence) -> Vec<Question> {
+    let index = Index::new(evidence);
+    let mut seen = HashSet::new();
+    judge(evidence)
+        .into_iter()
+        .flat_map(|diagnosis| diagnosis.first.open)
+        .filter(|question| question.is_of_node_view() && !index.is_settled(question))
+        .filter(|question| seen.insert(question.clone()))
+        .collect()
 }
 
 fn questions_of(case: &Case<'_>, index: &Index<'_>) -> Vec<Question> {
@@ -54,12 +68,6 @@ fn questions_of(case: &Case<'_>, index: &Index<'_>) -> Vec<Question> {
 
 fn is_about_platform(question: &Question) -> bool {
     matches!(question, Question::Registry { .. })
-}
-
-/// Whether this kind of question is answered during a diagnosis. The others are named in the
-/// report as what would decide.
-fn is_askable(question: &Question) -> bool {
-    !matches!(question, Question::NodeView { .. })
 }
 
 /// One diagnosis for every symptom, in the order of the symptoms.

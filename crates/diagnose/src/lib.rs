@@ -35,7 +35,7 @@ mod view;
 
 pub use case::Case;
 pub use cause::{Cause, Raised, Role};
-pub use engine::{judge, questions, report};
+pub use engine::{judge, node_questions, questions, report};
 pub use known::Known;
 pub use verdict::{TextVerdict, read_paste, read_text};
 

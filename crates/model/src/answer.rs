@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyringFacts, PullPolicy, registry::Transcript};
+use crate::{
+    KeyringFacts, KubeletConfig, KubeletPull, NodeLogs, NodeMetrics, NodeView, PullPolicy,
+    registry::Transcript,
+};
 
 /// The answer to a [`Question`](crate::Question) of the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,16 @@ pub enum Answer {
     Keyring(KeyringFacts),
     /// What the registry said, stage by stage.
     Registry(Box<Transcript>),
+    /// What was seen from a node.
+    NodeView(Box<NodeView>),
+    /// What became of a pull that the kubelet was made to try.
+    KubeletPull(KubeletPull),
+    /// Lines of a node's logs.
+    NodeLogs(NodeLogs),
+    /// The kubelet's settings about images.
+    NodeConfig(Box<KubeletConfig>),
+    /// What the kubelet counted.
+    NodeMetrics(NodeMetrics),
     /// The object asked about does not exist.
     Absent,
 }

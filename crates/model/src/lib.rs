@@ -17,6 +17,7 @@ mod exit;
 mod finding;
 mod incident;
 mod keyring;
+mod node_view;
 mod question;
 pub mod registry;
 mod symptom;
@@ -38,6 +39,10 @@ pub use keyring::{
     AuthLooks, Blemish, CredentialKind, EntryFault, EntryVerdict, Expiry, ExpiryKnown, Fit,
     JsonLooks, KeyringFacts, KeyringFailure, MalformedSecret, MatchingCredential, Mismatch,
     NoEntries, SecretStanding, SecretVerdict, without_quoted_character,
+};
+pub use node_view::{
+    KubeletConfig, KubeletPull, LogLine, NodeHost, NodeLogs, NodeMetrics, NodeNetwork, NodePath,
+    NodeResolvers, NodeRole, NodeSight, NodeView,
 };
 pub use question::{Question, RegistryCredentials};
 pub use symptom::{ContainerKind, PullPolicy, Symptom};

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::NodeHost;
+
 /// With which credentials a registry is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,12 +105,48 @@ pub enum Question {
         /// Whether the layers are read and verified too.
         content: bool,
     },
-    /// What does the registry look like from the failing node?
+    /// What does the registry look like from the failing node? All that is asked of one registry
+    /// from one node is one probe, whatever the images.
     NodeView {
         /// The node's name.
         node: String,
         /// The registry's host, normalised.
         registry: String,
+        /// The image as written in the pod.
+        image: String,
+        /// Further hosts that the node's text names, sorted.
+        hosts: Vec<NodeHost>,
+    },
+    /// What does the kubelet of the node say when it is made to pull this, with these credentials
+    /// and all that it has of its own?
+    KubeletPull {
+        /// The node's name.
+        node: String,
+        /// The namespace whose secrets are used.
+        namespace: String,
+        /// The names of the pull secrets, as the pod lists them.
+        secrets: Vec<String>,
+        /// The service account, where credential providers look at it.
+        service_account: Option<String>,
+        /// The reference that is tried.
+        image: String,
+    },
+    /// What do the logs of the node's kubelet and runtime say about the image?
+    NodeLogs {
+        /// The node's name.
+        node: String,
+        /// The image as written in the pod.
+        image: String,
+    },
+    /// How is the node's kubelet set up to pull (`configz`)?
+    NodeConfig {
+        /// The node's name.
+        name: String,
+    },
+    /// What has the node's kubelet counted of pulls (`/metrics`)?
+    NodeMetrics {
+        /// The node's name.
+        name: String,
     },
 }
 
@@ -128,6 +166,21 @@ impl fmt::Display for Listed<'_> {
             write!(f, "{} `{name}`", if at == 0 { "" } else { "," })?;
         }
         Ok(())
+    }
+}
+
+impl Question {
+    /// Whether the answer comes from the node itself: such questions are asked only where the
+    /// person asked for the node's view.
+    pub fn is_of_node_view(&self) -> bool {
+        matches!(
+            self,
+            Self::NodeView { .. }
+                | Self::KubeletPull { .. }
+                | Self::NodeLogs { .. }
+                | Self::NodeConfig { .. }
+                | Self::NodeMetrics { .. }
+        )
     }
 }
 
@@ -192,8 +245,20 @@ impl fmt::Display for Question {
                     }
                 }
             }
-            Self::NodeView { node, registry } => {
+            Self::NodeView { node, registry, .. } => {
                 write!(f, "does node `{node}` reach `{registry}`?")
+            }
+            Self::KubeletPull { node, image, .. } => {
+                write!(f, "can the kubelet of node `{node}` pull `{image}`?")
+            }
+            Self::NodeLogs { node, image } => {
+                write!(f, "what do the logs of node `{node}` say about `{image}`?")
+            }
+            Self::NodeConfig { name } => {
+                write!(f, "how is the kubelet of node `{name}` set up to pull?")
+            }
+            Self::NodeMetrics { name } => {
+                write!(f, "what has the kubelet of node `{name}` counted of pulls?")
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pulldoctor_registry::judge::{
     Challenge, CredentialOutcome, CredentialRecord, Facts, Fault, HttpFacts, Identity,
-    MANIFEST_TYPES, ManifestAnswer, ManifestFacts, NodeImage, NodeSight, NodeTarget, Problem, Role,
+    MANIFEST_TYPES, ManifestAnswer, ManifestFacts, NodeImage, NodeTarget, Problem, RawSight, Role,
     Scheme, Stage, StageName, TokenFacts, TokensFacts, Transcript, begin_transcript, end_stage,
     first_answer_text, is_digest, parse_rate_limit, parse_token, pull_scopes, read_first_answer,
     read_manifest_answer, show, token_refusal, wants_get,
@@ -40,7 +40,7 @@ pub(crate) struct Resolved {
 }
 
 /// Looks at one target. Never fails: what went wrong is in the transcript.
-pub(crate) fn look(scene: Scene<'_>, target: &NodeTarget) -> NodeSight {
+pub(crate) fn look(scene: Scene<'_>, target: &NodeTarget) -> RawSight {
     let start = Instant::now();
     let mut transcript = begin_transcript(target);
     let origin = Origin::of_authority(&target.host, !target.plain_http);
@@ -48,7 +48,7 @@ pub(crate) fn look(scene: Scene<'_>, target: &NodeTarget) -> NodeSight {
         let fault = Fault::new(Problem::DnsOther, format!("`{}` is no host", target.host));
         let failed = end_stage(StageName::Dns, start.elapsed(), Facts::None, Err(&fault));
         transcript.stages.push(failed);
-        return NodeSight {
+        return RawSight {
             role: target.role,
             transcript,
             chains: Vec::new(),
@@ -65,7 +65,7 @@ pub(crate) fn look(scene: Scene<'_>, target: &NodeTarget) -> NodeSight {
     transcript.other_hosts = look.asker.other_hosts;
     transcript.requests = look.asker.requests;
     transcript.took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    NodeSight {
+    RawSight {
         role: target.role,
         transcript,
         chains: look.asker.notes.chains,

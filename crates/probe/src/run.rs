@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pulldoctor_registry::judge::{
-    Facts, Fault, MOST_NODE_TARGETS, NODE_PROTOCOL, NodeAnswer, NodeAsk, NodeResolvers, NodeSight,
-    NodeTarget, Problem, StageName, begin_transcript, end_stage,
+    Facts, Fault, MOST_NODE_TARGETS, NODE_PROTOCOL, NodeAnswer, NodeAsk, NodeResolvers, NodeTarget,
+    Problem, RawSight, StageName, begin_transcript, end_stage,
 };
 
 use crate::deadline::Deadline;
@@ -60,7 +60,7 @@ pub fn run(ask: &NodeAsk, place: &Surroundings) -> NodeAnswer {
         });
     }
     drop(sender);
-    let mut sights: Vec<Option<NodeSight>> = vec![None; ask.targets.len()];
+    let mut sights: Vec<Option<RawSight>> = vec![None; ask.targets.len()];
     while let Ok((at, sight)) = receiver.recv_timeout(until.left().unwrap_or_default() + MARGIN) {
         sights[at] = Some(sight);
     }
@@ -79,13 +79,13 @@ pub fn run(ask: &NodeAsk, place: &Surroundings) -> NodeAnswer {
     }
 }
 
-fn out_of_time(target: &NodeTarget, total: Duration) -> NodeSight {
+fn out_of_time(target: &NodeTarget, total: Duration) -> RawSight {
     let mut transcript = begin_transcript(target);
     let fault = Fault::new(Problem::DnsTimeout, "the probe ran out of time");
     transcript
         .stages
         .push(end_stage(StageName::Dns, total, Facts::None, Err(&fault)));
-    NodeSight {
+    RawSight {
         role: target.role,
         transcript,
         chains: Vec::new(),

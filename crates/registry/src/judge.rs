@@ -40,12 +40,12 @@ pub use near::{rank_names, rank_tags};
 pub use node::{
     MOST_ANSWER as MOST_NODE_ANSWER, MOST_SUMMARY as MOST_NODE_SUMMARY,
     MOST_TARGETS as MOST_NODE_TARGETS, NODE_PROTOCOL, NodeAnswer, NodeAnswerError, NodeAsk,
-    NodeImage, NodeLimits, NodePath, NodeResolvers, NodeRole, NodeSight, NodeTarget, SentChain,
-    begin_transcript,
+    NodeImage, NodeLimits, NodeTarget, RawSight, SentChain, begin_transcript,
 };
 pub use platform::{Platform, PlatformError, choose};
 pub use proxy::{ProxyDecision, ProxyRules, ProxyScheme, ProxyUrl};
 pub use pulldoctor_model::registry::*;
+pub use pulldoctor_model::{NodePath, NodeResolvers, NodeRole};
 pub use rate_limit::{parse_rate_limit, parse_retry_after};
 pub use redirect::{AddressClass, RedirectRefusal, allowed_addresses, classify, may_redirect_to};
 pub use resolve_conf::ResolveConf;

@@ -95,7 +95,7 @@ pub async fn ask_in(place: Surroundings, ask: NodeAsk) -> NodeAnswer {
 pub async fn see(target: NodeTarget, anchors: &[Anchor]) -> Transcript {
     let mut answer = ask_in(Surroundings::default(), ask_of(vec![target])).await;
     let clock = answer.clock;
-    answer.sights.remove(0).judged(clock, anchors)
+    answer.sights.remove(0).judged(clock, anchors).transcript
 }
 
 /// The first failed stage and its problem.

@@ -11,8 +11,8 @@ use url::Url;
 use super::connect::Guard;
 use super::exchange::Ask;
 use super::origin::Origin;
-use super::resolve_conf::ResolveConf;
 use super::{check, dns, redirects, tags, tunnel, verify};
+use crate::judge::ResolveConf;
 use crate::judge::{Descriptor, DnsResult, Problem, ProxyFacts, ProxyUrl};
 use crate::text::hex;
 

@@ -5,9 +5,9 @@ mod summary;
 #[cfg(feature = "trust")]
 mod verdict;
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
+
+use pulldoctor_model::{NodePath, NodeResolvers, NodeRole};
 
 use super::{Facts, Problem, StageName, StageOutcome, Transcript};
 
@@ -66,20 +66,6 @@ pub struct NodeImage {
     pub platform: Option<String>,
 }
 
-/// Why a host is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NodeRole {
-    /// It is the image's own registry.
-    Registry,
-    /// The node is told to ask it first.
-    Mirror,
-    /// It is a token service.
-    Token,
-    /// It serves blobs.
-    Blob,
-}
-
 /// Bounds of time, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -115,7 +101,7 @@ pub struct NodeAnswer {
     /// [`NODE_PROTOCOL`].
     pub protocol: u32,
     /// One a target, in their order.
-    pub sights: Vec<NodeSight>,
+    pub sights: Vec<RawSight>,
     /// Who resolves names there.
     pub resolvers: NodeResolvers,
     /// The node's clock at the end, in Unix seconds.
@@ -128,22 +114,10 @@ pub struct NodeAnswer {
     pub is_cut: bool,
 }
 
-/// Who resolves names, as `/etc/resolv.conf` says.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeResolvers {
-    /// In order of preference.
-    pub servers: Vec<SocketAddr>,
-    /// The search path.
-    pub search: Vec<String>,
-    /// Names with fewer dots are tried with the search path first.
-    pub ndots: u32,
-}
-
 /// What was seen of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NodeSight {
+pub struct RawSight {
     /// Why it was asked.
     pub role: NodeRole,
     /// The stages. Those of TLS say nothing of the certificates before they are judged.
@@ -164,19 +138,6 @@ pub struct SentChain {
     pub certificates: Vec<String>,
     /// Why the signature of the handshake is not good, where it is not.
     pub unchecked: Option<String>,
-}
-
-/// The way to an address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodePath {
-    /// The address.
-    pub address: SocketAddr,
-    /// The largest TCP segment that both ends and the path are believed to allow.
-    pub segment: Option<u32>,
-    /// Where a handshake stalled: whether a small request on another connection was answered.
-    /// Then large packets may be lost on the way.
-    pub small_answered: Option<bool>,
 }
 
 /// Why an answer cannot be used.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use pulldoctor_model::shorten;
 
 use super::{
-    BriefStage, MOST_SUMMARY, NodeAnswer, NodeAnswerError, NodeAsk, NodeResolvers, NodeSight,
+    BriefStage, MOST_SUMMARY, NodeAnswer, NodeAnswerError, NodeAsk, NodeResolvers, RawSight,
     begin_transcript,
 };
 use crate::judge::{Facts, Stage, show};
@@ -50,7 +50,7 @@ impl NodeAnswer {
             };
             BriefStage(stage.stage, stage.outcome, stage.problem, detail)
         };
-        let stages = |sight: &NodeSight| -> Vec<BriefStage> {
+        let stages = |sight: &RawSight| -> Vec<BriefStage> {
             if is_failure_only {
                 return sight
                     .transcript
@@ -99,7 +99,7 @@ impl NodeAnswer {
                         facts: Facts::None,
                     })
                     .collect();
-                NodeSight {
+                RawSight {
                     role: target.role,
                     transcript,
                     chains: Vec::new(),
@@ -167,7 +167,7 @@ mod tests {
                     facts: Facts::None,
                 })
                 .collect();
-            NodeSight {
+            RawSight {
                 role: target.role,
                 transcript,
                 chains: Vec::new(),

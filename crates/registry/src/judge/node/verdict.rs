@@ -3,27 +3,34 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{NodeSight, SentChain};
+use pulldoctor_model::NodeSight;
+
+use super::{RawSight, SentChain};
 use crate::judge::trust::{Anchor, Certificate, judge_chain};
-use crate::judge::{Facts, Problem, Stage, StageName, StageOutcome, TlsFacts, Transcript, show};
+use crate::judge::{Facts, Problem, Stage, StageName, StageOutcome, TlsFacts, show};
 
 /// Said where the verdict depends on who is trusted: a pod does not see the node's authorities.
 const WHOSE: &str = "by the authorities that this computer trusts; the node's own were not read";
 
-impl NodeSight {
+impl RawSight {
     /// Judges the certificates at the node's time, in Unix seconds, by these authorities.
-    pub fn judged(self, now: i64, anchors: &[Anchor]) -> Transcript {
+    pub fn judged(self, now: i64, anchors: &[Anchor]) -> NodeSight {
         let Self {
+            role,
             mut transcript,
             chains,
-            ..
+            paths,
         } = self;
         let host = transcript.host.clone();
         judge_stages(&host, &mut transcript.stages, &chains, now, anchors);
         for other in &mut transcript.other_hosts {
             judge_stages(&other.host, &mut other.stages, &chains, now, anchors);
         }
-        transcript
+        NodeSight {
+            role,
+            transcript,
+            paths,
+        }
     }
 }
 
