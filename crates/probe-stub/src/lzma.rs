@@ -43,7 +43,8 @@ pub(crate) fn unpack(packed: &[u8], out: &mut [u8]) -> bool {
 struct Range<'a> {
     input: &'a [u8],
     at: usize,
-    range: u32,
+    /// How wide the range is: the more is known, the narrower.
+    width: u32,
     code: u32,
 }
 
@@ -53,29 +54,29 @@ impl<'a> Range<'a> {
         (head[0] == 0).then(|| Self {
             input,
             at: 5,
-            range: u32::MAX,
+            width: u32::MAX,
             code: u32::from_be_bytes([head[1], head[2], head[3], head[4]]),
         })
     }
 
     fn normalize(&mut self) -> Option<()> {
-        if self.range < TOP {
+        if self.width < TOP {
             let byte = *self.input.get(self.at)?;
             self.at += 1;
-            self.range <<= 8;
+            self.width <<= 8;
             self.code = self.code << 8 | u32::from(byte);
         }
         Some(())
     }
 
     fn bit(&mut self, probability: &mut u16) -> Option<u32> {
-        let bound = (self.range >> 11) * u32::from(*probability);
+        let bound = (self.width >> 11) * u32::from(*probability);
         let bit = if self.code < bound {
-            self.range = bound;
+            self.width = bound;
             *probability += (2048 - *probability) >> 5;
             0
         } else {
-            self.range -= bound;
+            self.width -= bound;
             self.code -= bound;
             *probability -= *probability >> 5;
             1
@@ -87,10 +88,10 @@ impl<'a> Range<'a> {
     fn direct(&mut self, count: u32) -> Option<u32> {
         let mut result = 0;
         for _ in 0..count {
-            self.range >>= 1;
-            let bit = u32::from(self.code >= self.range);
+            self.width >>= 1;
+            let bit = u32::from(self.code >= self.width);
             if bit == 1 {
-                self.code -= self.range;
+                self.code -= self.width;
             }
             self.normalize()?;
             result = result << 1 | bit;
@@ -263,7 +264,7 @@ impl<'a> Decoder<'a> {
             let bit = self.range.bit(&mut probabilities[symbol])? as usize;
             symbol = symbol << 1 | bit;
         }
-        Some((symbol & 0xff) as u8)
+        u8::try_from(symbol & 0xff).ok()
     }
 
     fn distance(&mut self, length: u32) -> Option<u32> {

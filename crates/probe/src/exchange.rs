@@ -8,7 +8,7 @@ use pulldoctor_registry::judge::{
 
 use crate::http::{self, Answer, Request};
 use crate::url::{Origin, Url};
-use crate::way::{Guard, Link, Notes, Scene, connect};
+use crate::way::{Guard, Link, Notes, Scene, connect, knock};
 
 /// Most redirects in a row, as in Go.
 const MOST_REDIRECTS: usize = 10;
@@ -90,6 +90,11 @@ impl<'a> Asker<'a> {
         Ok(())
     }
 
+    /// Resolves and connects to the registry's place, and says nothing to whoever listens there.
+    pub(crate) fn knock(&mut self, stages: &mut Vec<Stage>) {
+        knock(self.scene, &self.registry, &mut self.notes, stages);
+    }
+
     /// Asks and follows redirects of GET and HEAD. An authorization stays only where scheme, host
     /// and port do.
     pub(crate) fn follow(&mut self, ask: &Ask, role: Role) -> Followed {
@@ -150,15 +155,21 @@ impl<'a> Asker<'a> {
             link.set_deadline(self.scene.until.step(self.scene.limits.answer));
             self.requests += 1;
             match http::exchange(&mut link, &request, self.scene.user_agent) {
-                Ok(answer) => {
+                Ok(mut answer) => {
+                    if let Some(sent) = &ask.authorization {
+                        answer.forget(sent);
+                    }
                     if answer.is_reusable {
                         link.is_reused = true;
                         self.links.push((origin.clone(), link));
                     }
                     return Ok(answer);
                 }
-                // It was closed while it lay idle: nobody's fault.
-                Err(fault) if link.is_reused && fault.problem == Problem::HttpCut => {}
+                // It was closed while it lay idle, or more came after an answer than belongs to
+                // it: what that connection says is about another question.
+                Err(fault)
+                    if link.is_reused
+                        && matches!(fault.problem, Problem::HttpCut | Problem::HttpMalformed) => {}
                 Err(fault) => return Err(fault.into()),
             }
         }

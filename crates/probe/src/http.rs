@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use pulldoctor_registry::judge::{Fault, Problem, cut_text};
+use pulldoctor_registry::judge::{Fault, Problem, cut_text, mask, secret_forms};
 
 use crate::deadline::is_timeout;
 use crate::tls::late_alert;
@@ -93,6 +93,27 @@ impl Answer {
 
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Takes the authorization out that a hostile registry repeats. The body of a good answer is
+    /// not shown, and has to keep its digest; where a redirect leads is followed as it stands.
+    pub(crate) fn forget(&mut self, authorization: &str) {
+        let token = authorization
+            .split_once(' ')
+            .map_or(authorization, |(_, token)| token);
+        let secrets = secret_forms(vec![token.as_bytes().to_vec()]);
+        for (name, value) in &mut self.headers {
+            if name != "location"
+                && let Some(masked) = mask(value.as_bytes(), &secrets)
+            {
+                *value = String::from_utf8_lossy(&masked).into_owned();
+            }
+        }
+        if !self.is_success()
+            && let Some(masked) = mask(&self.body, &secrets)
+        {
+            self.body = masked;
+        }
     }
 }
 
@@ -267,6 +288,8 @@ fn read_body<S: Read>(
     let is_chunked = says("transfer-encoding", "chunked");
     answer.is_reusable &= !closes;
     if request.method == "HEAD" || matches!(answer.status, 101 | 204 | 304) {
+        // Bytes of a body that should not be there would be read as the next answer.
+        answer.is_reusable &= answer.status != 101 && reader.rest().is_empty();
         return Ok(answer);
     }
     if is_chunked {
@@ -435,8 +458,12 @@ mod tests {
                 assert!(!got.is_cut_short, "{text}");
             }
         }
-        let head = ask_in("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 5).unwrap();
-        assert!(head.body.is_empty() && head.is_reusable);
+        for (rest, reusable) in [("", true), ("a body", false)] {
+            let text = format!("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{rest}");
+            let head = ask_in("HEAD", text.as_bytes(), usize::MAX).unwrap();
+            assert!(head.body.is_empty());
+            assert_eq!(head.is_reusable, reusable, "{rest}");
+        }
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pulldoctor_registry::judge::{
     Challenge, CredentialOutcome, CredentialRecord, Facts, Fault, HttpFacts, Identity,
-    MANIFEST_TYPES, ManifestAnswer, ManifestFacts, NodeImage, NodeTarget, Problem, RawSight, Role,
-    Scheme, Stage, StageName, TokenFacts, TokensFacts, Transcript, begin_transcript, end_stage,
-    first_answer_text, is_digest, parse_rate_limit, parse_token, pull_scopes, read_first_answer,
-    read_manifest_answer, show, token_refusal, wants_get,
+    MANIFEST_TYPES, ManifestAnswer, ManifestFacts, NodeImage, NodeRole, NodeTarget, Problem,
+    RawSight, Role, Scheme, Stage, StageName, TokenFacts, TokensFacts, Transcript,
+    begin_transcript, end_stage, first_answer_text, is_digest, parse_rate_limit, parse_token,
+    pull_scopes, read_first_answer, read_manifest_answer, show, token_refusal, wants_get,
 };
 
 use crate::exchange::{Ask, Asker};
@@ -60,7 +60,12 @@ pub(crate) fn look(scene: Scene<'_>, target: &NodeTarget) -> RawSight {
         transcript,
         token: None,
     };
-    look.run(target.image.as_ref());
+    if target.role == NodeRole::Proxy {
+        // It is no registry: whether it can be reached is all that can be asked without using it.
+        look.asker.knock(&mut look.transcript.stages);
+    } else {
+        look.run(target.image.as_ref());
+    }
     let mut transcript = look.transcript;
     transcript.other_hosts = look.asker.other_hosts;
     transcript.requests = look.asker.requests;

@@ -56,7 +56,8 @@ pub fn run(ask: &NodeAsk, place: &Surroundings) -> NodeAnswer {
                 user_agent: &ask.user_agent,
                 until,
             };
-            sender.send((at, look(scene, &target)))
+            // Nobody listens any more where time ran out.
+            let _ = sender.send((at, look(scene, &target)));
         });
     }
     drop(sender);

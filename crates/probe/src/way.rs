@@ -38,6 +38,14 @@ pub(crate) struct Notes {
     pub(crate) paths: Vec<NodePath>,
 }
 
+impl Notes {
+    fn keep(&mut self, path: Option<NodePath>) {
+        if self.paths.len() < MOST_NOTES {
+            self.paths.extend(path);
+        }
+    }
+}
+
 /// Which addresses may be asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Guard {
@@ -110,6 +118,31 @@ pub(crate) fn connect(
     notes: &mut Notes,
     stages: &mut Vec<Stage>,
 ) -> Result<Link, Fault> {
+    let (stream, mut path) = dial(scene, origin, guard, stages)?;
+    let secured = secure(scene, origin, stream, &mut path, notes, stages);
+    let peer = path.as_ref().map(|path| path.address.ip());
+    notes.keep(path);
+    Ok(Link {
+        stream: secured?,
+        peer,
+        is_reused: false,
+    })
+}
+
+/// Connects to what is no registry, a proxy for instance, and says nothing to it.
+pub(crate) fn knock(scene: Scene<'_>, origin: &Origin, notes: &mut Notes, stages: &mut Vec<Stage>) {
+    if let Ok((_, path)) = dial(scene, origin, Guard::Named, stages) {
+        notes.keep(path);
+    }
+}
+
+/// Name and TCP.
+fn dial(
+    scene: Scene<'_>,
+    origin: &Origin,
+    guard: Guard,
+    stages: &mut Vec<Stage>,
+) -> Result<(TcpStream, Option<NodePath>), Fault> {
     let mut addresses = resolve(scene, origin, stages)?;
     stages.push(skipped(
         StageName::Proxy,
@@ -144,20 +177,12 @@ pub(crate) fn connect(
     });
     let ended = end_stage(StageName::Tcp, start.elapsed(), facts, Ok(text));
     stages.push(ended);
-    let mut path = address.map(|address| NodePath {
+    let path = address.map(|address| NodePath {
         address,
         segment: tcp::segment_size(&stream),
         small_answered: None,
     });
-    let secured = secure(scene, origin, stream, &mut path, notes, stages);
-    if notes.paths.len() < MOST_NOTES {
-        notes.paths.extend(path);
-    }
-    Ok(Link {
-        stream: secured?,
-        peer: address.map(|address| address.ip()),
-        is_reused: false,
-    })
+    Ok((stream, path))
 }
 
 fn resolve(
@@ -189,7 +214,7 @@ fn resolve(
         StageName::Dns,
         start.elapsed(),
         Facts::Dns(found.facts),
-        outcome.as_ref().map(String::clone),
+        outcome.as_ref().cloned(),
     ));
     outcome.map(|_| addresses)
 }

@@ -206,6 +206,52 @@ async fn a_whole_probe_has_an_end() {
     );
 }
 
+/// A registry that gives a token and refuses with an answer in which it repeats it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_repeated_does_not_come_home() {
+    let token = "canary-9f3/c7+a1==";
+    for status in ["401 Unauthorized", "403 Forbidden", "500 Oops"] {
+        let sized = |status: &str, headers: &str, body: &str| {
+            let length = body.len();
+            format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+        };
+        let gives = ScriptedServer::start(vec![
+            Step::ReadHead,
+            Step::text(&sized("200 OK", "", &json!({"token": token}).to_string())),
+        ])
+        .await
+        .unwrap();
+        let challenge = format!(
+            "WWW-Authenticate: Bearer realm=\"http://{}/token\",service=\"s\"\r\n",
+            gives.address()
+        );
+        let echo = json!({"errors": [{"code": "DENIED", "message":
+            format!("Authorization: Bearer {token}, that is canary-9f3%2Fc7%2Ba1")}]});
+        let refusal = sized(
+            status,
+            &format!("Server: nginx Bearer {token}\r\n{challenge}"),
+            &echo.to_string(),
+        );
+        // The HEAD with the token is not served, so that a GET follows.
+        let server = ScriptedServer::start_each(vec![vec![
+            Step::ReadHead,
+            Step::text(&sized("401 Unauthorized", &challenge, "")),
+            Step::ReadHead,
+            Step::text("HTTP/1.1 405 X\r\nContent-Length: 0\r\n\r\n"),
+            Step::ReadHead,
+            Step::text(&refusal),
+        ]])
+        .await
+        .unwrap();
+        let mut asked = target(&server.address().to_string(), "1");
+        asked.plain_http = true;
+        let got = see(asked, &[]).await;
+        assert_eq!(failure(&got).0, StageName::Manifest, "{got:#?}");
+        let text = serde_json::to_string(&got).unwrap();
+        assert!(!text.contains("canary") && text.contains('…'), "{text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn escapes_do_not_come_home() {
     let body = "{\"errors\":[{\"code\":\"DENIED\",\"message\":\"\u{1b}[2Jgone\u{202e}\"}]}";

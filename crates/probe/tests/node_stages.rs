@@ -1,11 +1,5 @@
 //! Every stage in good and in bad, against registries and resolvers on loopback.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
 mod common;
 
 use std::net::Ipv4Addr;
@@ -19,6 +13,7 @@ use pulldoctor_registry::judge::{
 };
 use pulldoctor_testkit::dns::{DnsServer, Record, Zone};
 use pulldoctor_testkit::registry::{Authorization, FakeRegistry};
+use pulldoctor_testkit::scripted::{ScriptedServer, Step};
 use pulldoctor_testkit::spec::DnsAnswer;
 use serde_json::json;
 
@@ -121,6 +116,22 @@ async fn an_anonymous_token_is_asked_for_and_nothing_else() {
             registry.log()
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_is_reached_and_not_judged_as_a_registry() {
+    // It would answer nothing that a registry answers, and is asked nothing.
+    let proxy = ScriptedServer::start(vec![Step::ReadHead, Step::text("HTTP/1.1 407 X\r\n\r\n")])
+        .await
+        .unwrap();
+    let mut asked = target(&proxy.address().to_string(), "1");
+    asked.role = NodeRole::Proxy;
+    let got = see(asked.clone(), &[]).await;
+    assert_eq!(outline(&got), "dns:skipped proxy:skipped tcp:ok");
+    assert_eq!(got.requests, 0);
+    asked.host = "127.0.0.1:1".to_owned();
+    let got = see(asked, &[]).await;
+    assert_eq!(failure(&got), (StageName::Tcp, Problem::TcpRefused));
 }
 
 #[tokio::test(flavor = "multi_thread")]

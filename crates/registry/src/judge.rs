@@ -4,6 +4,7 @@ mod answer;
 mod challenge;
 mod destination;
 mod document;
+mod echo;
 mod error_body;
 mod fault;
 mod link;
@@ -29,6 +30,7 @@ pub use answer::{
 pub use challenge::{Challenge, Scheme, parse_challenges};
 pub use destination::{Destination, RealmRule, judge_destination, same_registrable_domain};
 pub use document::{ImageConfig, parse_config};
+pub use echo::{mask, secret_forms};
 pub use error_body::parse_error_body;
 pub use fault::{Fault, end_stage, show};
 pub use link::next_link;

@@ -1,6 +1,5 @@
-//! Registries and proxies that repeat what they were sent, an error page with the request's
-//! headers in it for instance. What was secret in a request is taken out of the refusal that
-//! answers it before anything reads that.
+//! What was secret in a request, taken out of the refusal that answers it before anything reads
+//! that (see `judge::mask`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,11 +8,7 @@ use http::header::{HeaderMap, HeaderValue};
 use url::form_urlencoded;
 
 use super::exchange::Ask;
-
-/// What stands in the place of a secret.
-const MASK: &[u8] = "…".as_bytes();
-/// Shorter ones are found in any text, and say nothing there.
-const LEAST: usize = 4;
+use crate::judge::{mask as masked, secret_forms};
 
 /// Takes the secrets of a request out of its answer.
 pub(super) fn mask(ask: &Ask, headers: &mut HeaderMap, body: Bytes) -> Bytes {
@@ -30,7 +25,7 @@ pub(super) fn mask(ask: &Ask, headers: &mut HeaderMap, body: Bytes) -> Bytes {
     masked(&body, &secrets).map_or(body, Bytes::from)
 }
 
-/// Every form in which a secret of the request may come back, the longest first.
+/// Every form in which a secret of the request may come back.
 fn secrets(ask: &Ask) -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = Vec::new();
     if let Some(header) = &ask.authorization {
@@ -53,50 +48,7 @@ fn secrets(ask: &Ask) -> Vec<Vec<u8>> {
                 .map(|(_, value)| value.into_owned().into_bytes()),
         );
     }
-    let encoded: Vec<Vec<u8>> = found
-        .iter()
-        .flat_map(|secret| {
-            let percent: String = form_urlencoded::byte_serialize(secret).collect();
-            let json = serde_json::to_string(&String::from_utf8_lossy(secret)).unwrap_or_default();
-            [percent, json.trim_matches('"').to_owned()]
-        })
-        .map(String::into_bytes)
-        .collect();
-    found.extend(encoded);
-    // The padding of base64 says nothing, and may be left out.
-    for secret in &mut found {
-        while secret.last() == Some(&b'=') {
-            secret.pop();
-        }
-    }
-    found.retain(|secret| secret.len() >= LEAST);
-    found.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-    found.dedup();
-    found
-}
-
-/// The text without the secrets; nothing where it holds none.
-fn masked(text: &[u8], secrets: &[Vec<u8>]) -> Option<Vec<u8>> {
-    let mut out: Option<Vec<u8>> = None;
-    for secret in secrets {
-        let from = out.as_deref().unwrap_or(text);
-        if !from.windows(secret.len()).any(|window| window == secret) {
-            continue;
-        }
-        let mut cleaned = Vec::with_capacity(from.len());
-        let mut at = 0;
-        while at < from.len() {
-            if from[at..].starts_with(secret) {
-                cleaned.extend_from_slice(MASK);
-                at += secret.len();
-            } else {
-                cleaned.push(from[at]);
-                at += 1;
-            }
-        }
-        out = Some(cleaned);
-    }
-    out
+    secret_forms(found)
 }
 
 #[cfg(test)]
