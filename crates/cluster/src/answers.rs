@@ -4,6 +4,8 @@ mod filesystems;
 mod holder;
 mod keyring;
 mod node;
+mod node_config;
+mod node_metrics;
 mod owner;
 mod registry;
 mod secret;
@@ -141,16 +143,32 @@ pub(crate) struct Wanted {
     /// API group, resource and verbs of the rule that would allow it; none where no rule may
     /// be asked for.
     pub(crate) rule: Option<(&'static str, &'static str, &'static [&'static str])>,
+    /// The one object that the rule is narrowed to.
+    pub(crate) of: Option<String>,
 }
 
 impl Wanted {
+    /// What only the kubelet of a node tells. Through the API server that needs `nodes/proxy`:
+    /// the finer `nodes/log`, `nodes/metrics` and `nodes/configz` (KEP-2862) count where the
+    /// kubelet itself is asked, and it is the API server that asks it.
+    fn of_kubelet(what: &str, node: &str) -> Self {
+        Self {
+            what: format!("read {what} of the kubelet of node {node}"),
+            rule: Some(("", "nodes/proxy", &["get"])),
+            of: Some(node.to_owned()),
+        }
+    }
+
     /// The gap where the API refused or failed.
     pub(crate) fn gap(&self, why: GapReason, questions: Vec<Question>) -> Gap {
         let rule = self.rule.filter(|_| why == GapReason::Forbidden);
         Gap {
             what: self.what.clone(),
             why,
-            grant: rule.map(|(group, resource, verbs)| rbac::rule(group, resource, verbs)),
+            grant: rule.map(|(group, resource, verbs)| match &self.of {
+                Some(name) => rbac::rule_for(group, resource, verbs, name),
+                None => rbac::rule(group, resource, verbs),
+            }),
             questions,
             hides_pods: false,
         }
@@ -240,7 +258,7 @@ impl Cluster {
         let gap = |why| Outcome::gap(wanted.gap(why, vec![question.clone()]));
         // Behind `nodes/proxy` it is the node that may be gone, not the server.
         let own = Health::default();
-        let is_of_node = matches!(question, Question::NodeFilesystems { .. });
+        let is_of_node = node_behind_proxy(question).is_some();
         if is_of_node && let Some(why) = health.verdict() {
             return gap(why);
         }
@@ -248,7 +266,10 @@ impl Cluster {
         match health.bounded(self.ask(question)).await {
             Err(why) => gap(why),
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(ApiError::NotFound { .. })) => Outcome::answer(Answer::Absent),
+            // Behind `nodes/proxy` it may be the kubelet that has no such page.
+            Ok(Err(ApiError::NotFound { .. })) if !question.is_of_node_view() => {
+                Outcome::answer(Answer::Absent)
+            }
             Ok(Err(error)) => {
                 tracing::debug!(%error, %question, "no answer");
                 gap(error.gap())
@@ -270,6 +291,12 @@ impl Cluster {
             }
             Question::NodeFilesystems { name } => {
                 Outcome::answer(Answer::NodeFilesystems(filesystems::read(api, name).await?))
+            }
+            Question::NodeConfig { name } => Outcome::answer(Answer::NodeConfig(Box::new(
+                node_config::read(api, name).await?,
+            ))),
+            Question::NodeMetrics { name } => {
+                Outcome::answer(Answer::NodeMetrics(node_metrics::read(api, name).await?))
             }
             Question::NodeEvents { name } => {
                 Outcome::answer(Answer::Events(events::of_node(api, name).await?))
@@ -346,8 +373,9 @@ pub(crate) fn settle(evidence: &mut Evidence, question: &Question, outcome: Outc
     match outcome.settled {
         Some(Ok(answer)) => {
             refine(evidence, question, &answer);
-            let from = match answer {
-                Answer::Registry(_) => Vantage::Here,
+            let from = match (&answer, node_behind_proxy(question)) {
+                (Answer::Registry(_), _) => Vantage::Here,
+                (_, Some(node)) if question.is_of_node_view() => Vantage::Node(node.to_owned()),
                 _ => Vantage::Api,
             };
             evidence.answers.push(Answered {
@@ -363,6 +391,16 @@ pub(crate) fn settle(evidence: &mut Evidence, question: &Question, outcome: Outc
     }
     for gap in outcome.besides {
         add_gap(evidence, gap);
+    }
+}
+
+/// The node whose kubelet answers, where the API server only passes the question on.
+fn node_behind_proxy(question: &Question) -> Option<&str> {
+    match question {
+        Question::NodeFilesystems { name }
+        | Question::NodeConfig { name }
+        | Question::NodeMetrics { name } => Some(name),
+        _ => None,
     }
 }
 
@@ -423,27 +461,36 @@ pub(crate) fn wanted(question: &Question) -> Option<Wanted> {
         Question::PodEvents { namespace, .. } => Wanted {
             what: format!("list events in {namespace}"),
             rule: Some(("", "events", &["get", "list"])),
+            of: None,
         },
         Question::Secret { namespace, .. } | Question::Keyring { namespace, .. } => Wanted {
             what: format!("get secrets in {namespace}"),
             rule: Some(("", "secrets", &["get"])),
+            of: None,
         },
         Question::ServiceAccount { namespace, .. } => Wanted {
             what: format!("get serviceaccounts in {namespace}"),
             rule: Some(("", "serviceaccounts", &["get"])),
+            of: None,
         },
         Question::Node { .. } => Wanted {
             what: "get nodes".to_owned(),
             rule: Some(("", "nodes", &["get"])),
+            of: None,
         },
         // `nodes/proxy` reaches far more than statistics: it is never asked for.
         Question::NodeFilesystems { name } => Wanted {
             what: format!("read file system statistics of node {name}"),
             rule: None,
+            of: None,
         },
+        // Asked for where the person asked for the node's view, and for that node only.
+        Question::NodeConfig { name } => Wanted::of_kubelet("the settings", name),
+        Question::NodeMetrics { name } => Wanted::of_kubelet("the counters", name),
         Question::NodeEvents { .. } => Wanted {
             what: "list events of nodes in default".to_owned(),
             rule: Some(("", "events", &["get", "list"])),
+            of: None,
         },
         Question::Owner {
             namespace, owner, ..
@@ -454,6 +501,7 @@ pub(crate) fn wanted(question: &Question) -> Option<Wanted> {
             Wanted {
                 what: format!("get {resource} in {namespace}"),
                 rule: owner::place(kind).map(|_| (group, resource, &["get"] as &[_])),
+                of: None,
             }
         }
         Question::Registry { image, .. } => {
@@ -461,6 +509,7 @@ pub(crate) fn wanted(question: &Question) -> Option<Wanted> {
             Wanted {
                 what: format!("ask registry {}", image.registry()),
                 rule: None,
+                of: None,
             }
         }
         _ => return None,

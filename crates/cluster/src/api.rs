@@ -64,6 +64,26 @@ pub(crate) struct Answer {
     pub(crate) date: Option<Timestamp>,
 }
 
+/// How a text is wanted that is read while it comes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wish {
+    /// How many bytes are read at most.
+    pub(crate) most: u64,
+    /// Only so many bytes of its end, where the server can do that.
+    pub(crate) tail: Option<u64>,
+}
+
+/// What was read of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Streamed {
+    /// It was not cut.
+    pub(crate) is_whole: bool,
+    /// Only its end was sent, as it was wished.
+    pub(crate) is_tail: bool,
+    /// The `Content-Type`, `text/html` for instance.
+    pub(crate) kind: String,
+}
+
 /// The API server, and how long we are willing to wait for it.
 #[derive(Clone)]
 pub(crate) struct Api {
@@ -129,6 +149,45 @@ impl Api {
             .await
     }
 
+    /// Hands a text over while it comes. It is asked for once: a part of it may have been taken.
+    pub(crate) async fn stream(
+        &self,
+        path: &ApiPath,
+        wish: &Wish,
+        take: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Streamed, ApiError> {
+        let streaming = async {
+            let mut request = Request::get(path.as_str()).header(header::ACCEPT, "text/plain, */*");
+            if let Some(tail) = wish.tail {
+                request = request.header(header::RANGE, format!("bytes=-{tail}"));
+            }
+            let response = self.send(request).await?;
+            if !response.status().is_success() {
+                return Err(refusal(response).await);
+            }
+            let is_tail = response.status() == StatusCode::PARTIAL_CONTENT;
+            let kind = response
+                .headers()
+                .get(header::CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok())
+                .and_then(|value| value.split(';').next())
+                .map(|value| value.trim().to_ascii_lowercase())
+                .unwrap_or_default();
+            let is_whole = body::each(response, wish.most, SILENCE, take).await?;
+            Ok(Streamed {
+                is_whole,
+                is_tail,
+                kind,
+            })
+        };
+        match self.limit() {
+            Some(after) => tokio::time::timeout(after, streaming)
+                .await
+                .unwrap_or(Err(ApiError::Timeout { after })),
+            None => streaming.await,
+        }
+    }
+
     /// Whether the deadline has passed.
     pub(crate) fn is_over(&self) -> bool {
         self.deadline
@@ -141,15 +200,8 @@ impl Api {
         form: Form,
         most: usize,
     ) -> Result<Answer, ApiError> {
-        let left = self
-            .deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let limit = match (self.request_timeout, left) {
-            (Some(timeout), Some(left)) => Some(timeout.min(left)),
-            (timeout, left) => timeout.or(left),
-        };
         let attempt = self.attempt(path, form, most);
-        match limit {
+        match self.limit() {
             Some(after) => tokio::time::timeout(after, attempt)
                 .await
                 .unwrap_or(Err(ApiError::Timeout { after })),
@@ -157,20 +209,35 @@ impl Api {
         }
     }
 
-    async fn attempt(&self, path: &ApiPath, form: Form, most: usize) -> Result<Answer, ApiError> {
-        let mut request = Request::get(path.as_str()).header(header::ACCEPT, form.accept());
-        if form == Form::Compressed {
-            request = request.header(header::ACCEPT_ENCODING, "gzip");
+    /// How long one request may take.
+    fn limit(&self) -> Option<Duration> {
+        let left = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match (self.request_timeout, left) {
+            (Some(timeout), Some(left)) => Some(timeout.min(left)),
+            (timeout, left) => timeout.or(left),
         }
+    }
+
+    async fn send(&self, request: http::request::Builder) -> Result<Response<Body>, ApiError> {
         let request = request
             .body(Body::empty())
             .map_err(|error| ApiError::Unreachable {
                 reason: error.to_string(),
             })?;
-        let response = tokio::time::timeout(SILENCE, self.client.send(request))
+        tokio::time::timeout(SILENCE, self.client.send(request))
             .await
             .map_err(|_| ApiError::Timeout { after: SILENCE })?
-            .map_err(|error| from_kube(&error))?;
+            .map_err(|error| from_kube(&error))
+    }
+
+    async fn attempt(&self, path: &ApiPath, form: Form, most: usize) -> Result<Answer, ApiError> {
+        let mut request = Request::get(path.as_str()).header(header::ACCEPT, form.accept());
+        if form == Form::Compressed {
+            request = request.header(header::ACCEPT_ENCODING, "gzip");
+        }
+        let response = self.send(request).await?;
         let date = response
             .headers()
             .get(header::DATE)

@@ -59,6 +59,41 @@ pub(crate) async fn read(
     }
 }
 
+/// Hands a body over piece by piece, at most `most` bytes of it. False where there was more.
+pub(crate) async fn each(
+    response: Response<Body>,
+    most: u64,
+    silence: Duration,
+    take: &mut (dyn FnMut(&[u8]) + Send),
+) -> Result<bool, ApiError> {
+    let mut body = response.into_body();
+    let mut left = most;
+    loop {
+        let frame = tokio::time::timeout(silence, body.frame())
+            .await
+            .map_err(|_| ApiError::Timeout { after: silence })?;
+        match frame {
+            None => return Ok(true),
+            Some(Ok(frame)) => {
+                let Some(data) = frame.data_ref() else {
+                    continue;
+                };
+                if data.len() as u64 > left {
+                    take(&data[..usize::try_from(left).unwrap_or(data.len())]);
+                    return Ok(false);
+                }
+                left -= data.len() as u64;
+                take(data);
+            }
+            Some(Err(error)) => {
+                return Err(ApiError::Unreachable {
+                    reason: innermost(&error),
+                });
+            }
+        }
+    }
+}
+
 fn header(response: &Response<Body>, name: header::HeaderName) -> Option<&str> {
     response.headers().get(name)?.to_str().ok()
 }

@@ -19,6 +19,7 @@ mod events;
 mod gaps;
 mod index;
 mod kubeconfig;
+mod lines;
 mod measure;
 mod owners;
 mod pace;

@@ -9,6 +9,14 @@ pub(crate) fn rule(group: &str, resource: &str, verbs: &[&str]) -> String {
     )
 }
 
+/// As [`rule`], for the object of this name only.
+pub(crate) fn rule_for(group: &str, resource: &str, verbs: &[&str], name: &str) -> String {
+    format!(
+        "{}\n  resourceNames: [\"{name}\"]",
+        rule(group, resource, verbs)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -71,6 +71,7 @@ pub(crate) async fn read(
         let wanted = Wanted {
             what: format!("list {resource} in {namespace}"),
             rule: Some(("apps", resource, &["get", "list"])),
+            of: None,
         };
         besides.push(wanted.gap(error.gap(), Vec::new()));
     };

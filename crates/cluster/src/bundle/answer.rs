@@ -94,6 +94,7 @@ fn lacking(question: &Question) -> Option<crate::answers::Wanted> {
         .then(|| crate::answers::Wanted {
             what: "list pods".to_owned(),
             rule: None,
+            of: None,
         })
     })
 }
