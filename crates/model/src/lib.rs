@@ -20,6 +20,7 @@ mod keyring;
 mod node_view;
 mod question;
 pub mod registry;
+mod secrets;
 mod symptom;
 mod text;
 
@@ -45,6 +46,7 @@ pub use node_view::{
     NodeResolvers, NodeRole, NodeSight, NodeView,
 };
 pub use question::{Question, RegistryCredentials};
+pub use secrets::without_secrets;
 pub use symptom::{ContainerKind, PullPolicy, Symptom};
 pub use text::{clean, clean_line, shorten};
 
