@@ -5,6 +5,7 @@ mod holder;
 mod keyring;
 mod node;
 mod node_config;
+mod node_logs;
 mod node_metrics;
 mod owner;
 mod registry;
@@ -13,12 +14,13 @@ mod service_account;
 mod sink;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
 use futures::{FutureExt as _, StreamExt as _, stream};
+use jiff::Timestamp;
 use pulldoctor_model::{
     Answer, Answered, Evidence, Gap, GapReason, Question, Vantage, clean_line, shorten,
 };
@@ -41,6 +43,12 @@ use crate::{
 
 /// How long one answer may take, retries included.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long the logs of a node may take: the kubelet itself gives a query half a minute.
+const LOG_PATIENCE: Duration = Duration::from_secs(45);
+
+/// From how many nodes logs are read at a time: that may be some megabytes from each.
+const LOGS_AT_ONCE: usize = 4;
 
 /// After so many timeouts the server is taken to be lost.
 const TIMEOUTS_MOST: usize = 3;
@@ -78,10 +86,19 @@ impl Health {
         &self,
         asking: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<Result<T, ApiError>, GapReason> {
+        self.within(PATIENCE, asking).await
+    }
+
+    /// As [`Health::bounded`], with another limit.
+    async fn within<T>(
+        &self,
+        patience: Duration,
+        asking: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<Result<T, ApiError>, GapReason> {
         if let Some(why) = self.verdict() {
             return Err(why);
         }
-        match tokio::time::timeout(PATIENCE, asking).await {
+        match tokio::time::timeout(patience, asking).await {
             Err(_) => {
                 self.note(None);
                 Err(GapReason::Timeout)
@@ -209,6 +226,62 @@ impl Cluster {
     }
 
     async fn ask_api(&self, questions: Vec<(usize, Question)>, health: &Health, sink: &Sink<'_>) {
+        let (of_logs, questions): (Vec<_>, Vec<_>) = questions
+            .into_iter()
+            .partition(|(_, question)| matches!(question, Question::NodeLogs { .. }));
+        futures::future::join(
+            self.ask_logs(of_logs, health, sink).boxed(),
+            self.ask_others(questions, health, sink).boxed(),
+        )
+        .await;
+    }
+
+    /// Reads the logs of each node once, whatever the images.
+    async fn ask_logs(&self, questions: Vec<(usize, Question)>, health: &Health, sink: &Sink<'_>) {
+        let mut nodes: BTreeMap<String, Vec<(usize, Question, String)>> = BTreeMap::new();
+        for (at, question) in questions {
+            if let Question::NodeLogs { node, image } = &question {
+                let (node, image) = (node.clone(), image.clone());
+                nodes.entry(node).or_default().push((at, question, image));
+            }
+        }
+        let asking: Vec<_> = nodes
+            .into_iter()
+            .map(|(node, asked)| async move {
+                let images: Vec<String> = asked.iter().map(|(_, _, it)| it.clone()).collect();
+                let result = match health.verdict() {
+                    Some(why) => Err(why),
+                    None => {
+                        let reading = node_logs::read(self.api(), &node, &images, Timestamp::now());
+                        // Behind `nodes/proxy` it is the node that may be gone, not the server.
+                        Health::default().within(LOG_PATIENCE, reading).await
+                    }
+                };
+                for (place, (at, question, _)) in asked.iter().enumerate() {
+                    let outcome = match &result {
+                        Ok(Ok(logs)) => Outcome::answer(Answer::NodeLogs(logs[place].clone())),
+                        Ok(Err(error)) => {
+                            tracing::debug!(%error, %question, "no answer");
+                            Outcome::gap(logs_gap(question, &node, error.gap(), Some(error)))
+                        }
+                        Err(why) => Outcome::gap(logs_gap(question, &node, *why, None)),
+                    };
+                    sink.settle(*at, question, outcome);
+                }
+            })
+            .collect();
+        stream::iter(asking)
+            .buffer_unordered(LOGS_AT_ONCE)
+            .collect::<Vec<()>>()
+            .await;
+    }
+
+    async fn ask_others(
+        &self,
+        questions: Vec<(usize, Question)>,
+        health: &Health,
+        sink: &Sink<'_>,
+    ) {
         let pods: Vec<PodRef> = questions
             .iter()
             .filter_map(|(_, question)| pod(question))
@@ -399,9 +472,27 @@ fn node_behind_proxy(question: &Question) -> Option<&str> {
     match question {
         Question::NodeFilesystems { name }
         | Question::NodeConfig { name }
-        | Question::NodeMetrics { name } => Some(name),
+        | Question::NodeMetrics { name }
+        | Question::NodeLogs { node: name, .. } => Some(name),
         _ => None,
     }
+}
+
+/// The gap where a node's logs cannot be read.
+fn logs_gap(question: &Question, node: &str, why: GapReason, error: Option<&ApiError>) -> Gap {
+    let mut wanted = Wanted::of_kubelet("the logs", node);
+    // 405: the kubelet is told to show no logs; 404: there is none where it looks.
+    let is_hidden = matches!(
+        error,
+        Some(ApiError::NotFound { .. } | ApiError::Status { code: 405, .. })
+    );
+    if is_hidden {
+        wanted.what = format!(
+            "read the logs of node {node}, which its kubelet does not show \
+             (`--runtime-log FILE` takes them from a file)"
+        );
+    }
+    wanted.gap(why, vec![question.clone()])
 }
 
 /// The image that a registry is asked for.
@@ -487,6 +578,7 @@ pub(crate) fn wanted(question: &Question) -> Option<Wanted> {
         // Asked for where the person asked for the node's view, and for that node only.
         Question::NodeConfig { name } => Wanted::of_kubelet("the settings", name),
         Question::NodeMetrics { name } => Wanted::of_kubelet("the counters", name),
+        Question::NodeLogs { node, .. } => Wanted::of_kubelet("the logs", node),
         Question::NodeEvents { .. } => Wanted {
             what: "list events of nodes in default".to_owned(),
             rule: Some(("", "events", &["get", "list"])),

@@ -20,6 +20,7 @@ mod gaps;
 mod index;
 mod kubeconfig;
 mod lines;
+mod logs;
 mod measure;
 mod owners;
 mod pace;
@@ -40,6 +41,7 @@ pub use bundle::{Bundle, BundleError};
 pub use connect::{Cluster, ConnectOptions};
 pub use credentials::Credentials;
 pub use error::{ApiError, ConnectError, ScanError};
+pub use logs::{GivenLog, GivenLogs, LogError};
 #[doc(hidden)]
 pub use measure::{peek_token, read_kubeconfig, read_page};
 pub use registries::Registries;

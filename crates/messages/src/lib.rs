@@ -12,6 +12,8 @@
 //!    `lookup HOST on SERVER` gives its meaning to what follows it, and of several faults the
 //!    one that names the mechanism most exactly wins.
 //!
+//! Lines of logs lose what their writers put around a message first (`log`).
+//!
 //! No I/O, no panic, no regular expressions.
 
 mod assemble;
@@ -20,6 +22,7 @@ mod facts;
 mod fault;
 mod grammar;
 mod image;
+mod log;
 mod paste;
 mod pattern;
 mod reading;
@@ -31,6 +34,7 @@ mod url;
 pub use assemble::read;
 pub use facts::Facts;
 pub use fault::{DnsFault, Fault, MissingBy, PolicyKind, ProxyFault};
+pub use log::{LogEntry, LogLevel, log_line_body, read_log_line};
 pub use paste::{Paste, read_paste};
 pub use reading::{
     CredentialUse, ForeignHost, GrpcCode, HostRole, Layer, Method, Operation, Reading, Runtime,

@@ -30,6 +30,13 @@ pub(crate) async fn read(api: &Api, name: &str) -> Result<NodeFacts, ApiError> {
     Ok(facts)
 }
 
+/// What a node says, without its lease.
+pub(super) async fn facts(api: &Api, name: &str) -> Result<NodeFacts, ApiError> {
+    let path = ApiPath::core().segment("nodes").segment(name);
+    let node: NodeObject = api.object(&path, Form::Full, "a node").await?;
+    Ok(node.facts())
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Lease {
