@@ -265,6 +265,7 @@ pub(crate) fn connect_options(
         request_timeout: flags.request_timeout.filter(|time| !time.is_zero()),
         deadline: None,
         registries,
+        nodes: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod node;
 mod node_config;
 mod node_logs;
 mod node_metrics;
+mod node_view;
 mod owner;
 mod registry;
 mod secret;
@@ -27,7 +28,7 @@ use pulldoctor_model::{
 use pulldoctor_reference::Reference;
 
 pub use holder::{Held, Holder, HolderError};
-pub(crate) use node::NodeObject;
+pub(crate) use node::{NodeObject, read as read_node};
 pub(crate) use owner::{OwnerObject, ReplicaSetObject, RevisionObject, facts as owner_facts};
 pub(crate) use secret::{SecretObject, Secrets, can_hold_credentials, may_be_config};
 pub(crate) use service_account::ServiceAccountObject;
@@ -200,15 +201,18 @@ impl Cluster {
     /// Cancel safe: what is answered stands in the evidence; once all is, in the order of the
     /// questions.
     ///
-    /// Questions that are settled already are passed over; those that only a node can answer are
-    /// left as they are.
+    /// Questions that are settled already are passed over. Those that need a pod in the cluster are
+    /// left as they are unless [`ConnectOptions::nodes`](crate::ConnectOptions) allows it.
     pub async fn answer(&self, questions: &[Question], evidence: &mut Evidence) {
         let questions = unsettled(questions, evidence);
         let images = questions.iter().filter_map(image_of_registry_question);
         let history = registry::History::of_questions(self, evidence, images);
-        let (of_registries, of_api): (Vec<_>, Vec<_>) = questions
+        let (of_nodes, others): (Vec<_>, Vec<_>) = questions
             .into_iter()
             .enumerate()
+            .partition(|(_, question)| self.inner.nodes.access.is_some() && needs_a_pod(question));
+        let (of_registries, of_api): (Vec<_>, Vec<_>) = others
+            .into_iter()
             .partition(|(_, question)| image_of_registry_question(question).is_some());
         let has_probed = !of_registries.is_empty();
 
@@ -218,7 +222,8 @@ impl Cluster {
         let probing = self
             .ask_registries(of_registries, &history, &health, &sink)
             .boxed();
-        futures::future::join(asking, probing).await;
+        let looking = self.ask_nodes(of_nodes, &sink).boxed();
+        futures::future::join3(asking, probing, looking).await;
         sink.finish();
         if has_probed {
             registry::rank_again(self, evidence);
@@ -446,9 +451,12 @@ pub(crate) fn settle(evidence: &mut Evidence, question: &Question, outcome: Outc
     match outcome.settled {
         Some(Ok(answer)) => {
             refine(evidence, question, &answer);
-            let from = match (&answer, node_behind_proxy(question)) {
-                (Answer::Registry(_), _) => Vantage::Here,
-                (_, Some(node)) if question.is_of_node_view() => Vantage::Node(node.to_owned()),
+            let from = match (question, &answer) {
+                (_, Answer::Registry(_)) => Vantage::Here,
+                (Question::NodeView { node, .. }, _) => Vantage::Node(node.clone()),
+                (Question::KubeletPull { node, .. }, _) => Vantage::Kubelet(node.clone()),
+                (question, _) if question.is_of_node_view() => node_behind_proxy(question)
+                    .map_or(Vantage::Api, |node| Vantage::Node(node.to_owned())),
                 _ => Vantage::Api,
             };
             evidence.answers.push(Answered {
@@ -493,6 +501,14 @@ fn logs_gap(question: &Question, node: &str, why: GapReason, error: Option<&ApiE
         );
     }
     wanted.gap(why, vec![question.clone()])
+}
+
+/// Whether a pod has to be created for the answer.
+fn needs_a_pod(question: &Question) -> bool {
+    matches!(
+        question,
+        Question::NodeView { .. } | Question::KubeletPull { .. }
+    )
 }
 
 /// The image that a registry is asked for.

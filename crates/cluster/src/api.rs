@@ -3,6 +3,8 @@
 //! kube's typed calls are not used: on an answer that does not parse they log the whole body,
 //! which may be a secret's.
 
+mod write;
+
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
@@ -12,6 +14,8 @@ use jiff::Timestamp;
 use kube::client::Body;
 use pulldoctor_model::clean_line;
 use serde::de::DeserializeOwned;
+
+pub(crate) use write::Lines;
 
 use crate::{body, error::ApiError, kubeconfig::CONNECT, path::ApiPath};
 
@@ -39,6 +43,8 @@ pub(crate) enum Form {
     Metadata,
     /// As [`Form::Metadata`], for a list.
     MetadataList,
+    /// Whatever it is: a log.
+    Any,
 }
 
 impl Form {
@@ -49,6 +55,7 @@ impl Form {
             Self::MetadataList => {
                 "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
             }
+            Self::Any => "application/json, */*",
         }
     }
 }
@@ -188,6 +195,12 @@ impl Api {
         }
     }
 
+    /// The time until the deadline, where there is one.
+    pub(crate) fn left_of_run(&self) -> Option<Duration> {
+        let deadline = self.deadline?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// Whether the deadline has passed.
     pub(crate) fn is_over(&self) -> bool {
         self.deadline
@@ -211,10 +224,7 @@ impl Api {
 
     /// How long one request may take.
     fn limit(&self) -> Option<Duration> {
-        let left = self
-            .deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        match (self.request_timeout, left) {
+        match (self.request_timeout, self.left_of_run()) {
             (Some(timeout), Some(left)) => Some(timeout.min(left)),
             (timeout, left) => timeout.or(left),
         }
@@ -238,12 +248,7 @@ impl Api {
             request = request.header(header::ACCEPT_ENCODING, "gzip");
         }
         let response = self.send(request).await?;
-        let date = response
-            .headers()
-            .get(header::DATE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| jiff::fmt::rfc2822::parse(text).ok())
-            .map(|zoned| zoned.timestamp());
+        let date = date(&response);
         if response.status().is_success() {
             let begun = Instant::now();
             let body = body::read(response, most, SILENCE).await?;
@@ -252,6 +257,12 @@ impl Api {
         }
         Err(refusal(response).await)
     }
+}
+
+/// The server's clock.
+fn date(response: &Response<Body>) -> Option<Timestamp> {
+    let text = response.headers().get(header::DATE)?.to_str().ok()?;
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
 }
 
 /// Turns an answer that is no success into an error of its kind.

@@ -15,6 +15,7 @@ use crate::{
     error::ConnectError,
     index::ImageIndex,
     kubeconfig,
+    node_probe::{NodeAccess, Nodes},
     owners::OwnerCache,
     registries::{Probes, Registries},
 };
@@ -40,6 +41,9 @@ pub struct ConnectOptions {
     pub deadline: Option<Duration>,
     /// How registries are asked. Without it none is, and what they would answer is a gap.
     pub registries: Option<Registries>,
+    /// How nodes are looked from. Without it nothing is created in the cluster, and questions that
+    /// only a node can answer are left as they are.
+    pub nodes: Option<NodeAccess>,
 }
 
 /// A cluster that can be asked. Cheap to clone; the clones share what a scan has learnt.
@@ -58,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) secrets: Secrets,
     pub(crate) registries: Option<Registries>,
     pub(crate) probes: Probes,
+    pub(crate) nodes: Nodes,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -128,6 +133,7 @@ impl Cluster {
                 secrets: Secrets::default(),
                 registries: options.registries.clone(),
                 probes: Probes::default(),
+                nodes: Nodes::new(options.nodes.clone()),
             }),
         }
     }

@@ -22,6 +22,7 @@ mod kubeconfig;
 mod lines;
 mod logs;
 mod measure;
+mod node_probe;
 mod owners;
 mod pace;
 mod path;
@@ -44,6 +45,7 @@ pub use error::{ApiError, ConnectError, ScanError};
 pub use logs::{GivenLog, GivenLogs, LogError};
 #[doc(hidden)]
 pub use measure::{peek_token, read_kubeconfig, read_page};
+pub use node_probe::{Look, NodeAccess, NodeProbeError, Place, Plan, ProbeProgram, Swept};
 pub use registries::Registries;
 pub use scan::{Page, Scan, ScanProgress};
 pub use scope::{Namespaces, Scope, Target, TargetError, TargetKind};

@@ -24,3 +24,4 @@ mod verify;
 
 pub use config::{Limits, Login, ProbeConfig, ProbeDepth, ProbeRequest, Resolvers, SetupError};
 pub use probe::Probe;
+pub use tls::authorities;

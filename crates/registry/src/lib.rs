@@ -15,7 +15,7 @@ mod text;
 
 #[cfg(feature = "client")]
 pub use client::{
-    Limits, Login, Probe, ProbeConfig, ProbeDepth, ProbeRequest, Resolvers, SetupError,
+    Limits, Login, Probe, ProbeConfig, ProbeDepth, ProbeRequest, Resolvers, SetupError, authorities,
 };
 
 #[cfg(feature = "client")]

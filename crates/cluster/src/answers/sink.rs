@@ -46,6 +46,11 @@ impl<'e> Sink<'e> {
         settle(filling.evidence, question, outcome);
     }
 
+    /// Looks at what is known by now.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Evidence) -> T) -> T {
+        look(self.locked().evidence)
+    }
+
     /// Puts what was added into an order that does not depend on what came first.
     pub(super) fn finish(self) {
         let filling = self

@@ -40,48 +40,53 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// Gathers the authorities: the system's (Mozilla's where it has none) and those of files.
     pub(super) fn gather(config: &ProbeConfig) -> Result<Self, SetupError> {
-        let mut anchors = Vec::new();
-        if config.system_authorities {
-            // SSL_CERT_FILE and SSL_CERT_DIR are read by this, in place of the system's.
-            let native = rustls_native_certs::load_native_certs();
-            anchors.extend(
-                native
-                    .certs
-                    .iter()
-                    .filter_map(|certificate| Anchor::from_certificate(certificate)),
-            );
-            if anchors.is_empty() {
-                anchors.extend(
-                    webpki_roots::TLS_SERVER_ROOTS.iter().map(|root| {
-                        Anchor::from_parts(&root.subject, &root.subject_public_key_info)
-                    }),
-                );
-            }
-        }
-        for path in &config.authority_files {
-            let before = anchors.len();
-            let certificates = CertificateDer::pem_file_iter(path)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|source| SetupError::ReadAuthorities {
-                    path: path.clone(),
-                    source,
-                })?;
-            anchors.extend(
-                certificates
-                    .iter()
-                    .filter_map(|certificate| Anchor::from_certificate(certificate)),
-            );
-            if anchors.len() == before {
-                return Err(SetupError::NoAuthority { path: path.clone() });
-            }
-        }
         Ok(Self {
-            anchors,
+            anchors: authorities(config)?,
             provider: Arc::new(rustls::crypto::ring::default_provider()),
         })
     }
+}
+
+/// Gathers the authorities that a configuration trusts: the system's (Mozilla's where it has none)
+/// and those of files.
+pub fn authorities(config: &ProbeConfig) -> Result<Vec<Anchor>, SetupError> {
+    let mut anchors = Vec::new();
+    if config.system_authorities {
+        // SSL_CERT_FILE and SSL_CERT_DIR are read by this, in place of the system's.
+        let native = rustls_native_certs::load_native_certs();
+        anchors.extend(
+            native
+                .certs
+                .iter()
+                .filter_map(|certificate| Anchor::from_certificate(certificate)),
+        );
+        if anchors.is_empty() {
+            anchors.extend(
+                webpki_roots::TLS_SERVER_ROOTS
+                    .iter()
+                    .map(|root| Anchor::from_parts(&root.subject, &root.subject_public_key_info)),
+            );
+        }
+    }
+    for path in &config.authority_files {
+        let before = anchors.len();
+        let certificates = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|source| SetupError::ReadAuthorities {
+                path: path.clone(),
+                source,
+            })?;
+        anchors.extend(
+            certificates
+                .iter()
+                .filter_map(|certificate| Anchor::from_certificate(certificate)),
+        );
+        if anchors.len() == before {
+            return Err(SetupError::NoAuthority { path: path.clone() });
+        }
+    }
+    Ok(anchors)
 }
 
 /// A handshake that came to its end, with a good certificate or a bad one.

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::fault::Faults;
 use crate::spec::FaultSpec;
 
+use super::admission::{Admission, PodSecurity};
 use super::handle;
 use super::pods::PodGenerator;
 use super::resources::Target;
@@ -110,6 +112,9 @@ pub(super) struct Settings {
     pub(super) git_version: String,
     pub(super) token: Option<String>,
     pub(super) compress: bool,
+    pub(super) admission: Admission,
+    /// How far the server's clock is ahead of this machine's.
+    ahead: Duration,
 }
 
 /// A cluster in memory. Clones share it, so a test can change it while clients read.
@@ -136,6 +141,8 @@ impl FakeCluster {
             git_version: "v1.37.2".to_owned(),
             token: None,
             compress: false,
+            admission: Admission::default(),
+            ahead: Duration::ZERO,
         };
         Self {
             inner: Arc::new(Inner {
@@ -246,6 +253,36 @@ impl FakeCluster {
         self.set(|settings| settings.compress = on);
     }
 
+    /// Lets a namespace enforce a level of pod security.
+    pub fn pod_security(&self, namespace: &str, level: PodSecurity) {
+        self.set(|settings| {
+            let rules = &mut settings.admission.security;
+            rules.push((namespace.to_owned(), level));
+        });
+    }
+
+    /// Lets admission set `imagePullPolicy: Always` on every container.
+    pub fn always_pull_images(&self) {
+        self.set(|settings| settings.admission.always_pull = true);
+    }
+
+    /// Lets admission add a container of this name to every pod.
+    pub fn inject(&self, container: &str) {
+        self.set(|settings| settings.admission.inject = Some(container.to_owned()));
+    }
+
+    /// Moves the server's clock forward.
+    pub fn advance(&self, time: Duration) {
+        self.set(|settings| settings.ahead += time);
+    }
+
+    /// The objects of a kind of the core group, in all namespaces.
+    pub fn objects(&self, kind: &str) -> Vec<Arc<Value>> {
+        super::resources::of_kind("v1", kind)
+            .map(|resource| self.inner.store.list(resource, None))
+            .unwrap_or_default()
+    }
+
     /// The requests so far, oldest first.
     pub fn log(&self) -> Vec<Logged> {
         self.inner
@@ -284,6 +321,14 @@ impl FakeCluster {
 }
 
 impl Settings {
+    /// The server's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        let ahead = SignedDuration::try_from(self.ahead).unwrap_or_default();
+        Timestamp::now()
+            .checked_add(ahead)
+            .unwrap_or(Timestamp::MAX)
+    }
+
     pub(super) fn is_forbidden(&self, verb: &str, target: &Target<'_>) -> bool {
         let resource = target.rule_resource();
         // RBAC asks for a namespace itself inside of that namespace.

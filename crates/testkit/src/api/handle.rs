@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Json, Response};
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName};
 use http::{HeaderMap, Method, Request, StatusCode};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 
 use crate::fault::Asked;
@@ -82,12 +83,24 @@ pub(super) async fn handle(State(cluster): State<FakeCluster>, request: Request<
             pairs: query::pairs(query),
             user,
         };
-        call.answer(body).await
+        dated(call.answer(body).await, &settings)
     };
     match fault {
         Some(fault) => spoil(answer, fault),
         None => answer,
     }
+}
+
+/// The answer with the server's clock.
+fn dated(mut answer: Response, settings: &Settings) -> Response {
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&settings.now());
+    if let Ok(date) = date
+        .map_err(drop)
+        .and_then(|date| date.parse().map_err(drop))
+    {
+        answer.headers_mut().insert(DATE, date);
+    }
+    answer
 }
 
 fn replaced(fault: &FaultSpec) -> Option<Response> {
@@ -216,6 +229,12 @@ impl Call<'_> {
     }
 
     fn get(&self, target: &Target<'_>, name: &str) -> Response {
+        if target.resource.kind == "Pod" && target.rest == Some("log") {
+            return match self.find(target, name) {
+                None => status::not_found(target.resource, name),
+                Some(pod) => self.cluster.inner.store.log_of(&pod).into_response(),
+            };
+        }
         if target.rest.is_some_and(|rest| rest != "status") {
             return status::no_such_path();
         }
@@ -344,6 +363,13 @@ impl Call<'_> {
                     return status::bad_request("the object provided is unrecognized");
                 };
                 complete(&mut object, target);
+                let now = format!("{:.0}", self.settings.now());
+                object["metadata"]["creationTimestamp"] = json!(now);
+                if target.resource.kind == "Pod"
+                    && let Err(message) = self.settings.admission.admit(namespace, &mut object)
+                {
+                    return status::refused(&message);
+                }
                 let name = object["metadata"]["name"]
                     .as_str()
                     .unwrap_or_default()
@@ -351,7 +377,10 @@ impl Call<'_> {
                 if store.get(target.resource, namespace, &name).is_some() {
                     return status::conflict(target.resource, &name, "already exists");
                 }
-                written(put(object), StatusCode::CREATED)
+                let answer = written(put(object), StatusCode::CREATED);
+                // Its owner may be gone already.
+                store.collect_garbage();
+                answer
             }
             ("update", Some(name)) => {
                 let Some(mut object) = sent() else {
@@ -383,7 +412,10 @@ impl Call<'_> {
                 None => status::not_found(target.resource, name),
             },
             ("delete", Some(name)) => match store.remove(target.resource, namespace, name) {
-                Some(_) => success(StatusCode::OK),
+                Some(_) => {
+                    store.collect_garbage();
+                    success(StatusCode::OK)
+                }
                 None => status::not_found(target.resource, name),
             },
             _ => status::not_allowed(),

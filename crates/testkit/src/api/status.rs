@@ -46,6 +46,11 @@ pub(super) fn forbidden(user: &str, verb: &str, target: &Target<'_>) -> Response
     )
 }
 
+/// 403 by admission, which is not RBAC's.
+pub(super) fn refused(message: &str) -> Response {
+    failure(StatusCode::FORBIDDEN, "Forbidden", message, &json!({}))
+}
+
 pub(super) fn not_found(resource: &Resource, name: &str) -> Response {
     let message = format!("{} \"{name}\" not found", resource.qualified());
     failure(

@@ -50,6 +50,8 @@ struct State {
     history: VecDeque<Change>,
     /// Watches from before this version are too old.
     oldest: u64,
+    /// Logs of pods by their UID.
+    logs: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,7 @@ impl Store {
                 version: FIRST_VERSION,
                 history: VecDeque::new(),
                 oldest: FIRST_VERSION,
+                logs: BTreeMap::new(),
             }),
             changes: broadcast::channel(HISTORY).0,
         }
@@ -150,6 +153,83 @@ impl Store {
         };
         self.tell(&mut state, change);
         Some(object)
+    }
+
+    /// Keeps what a pod's container wrote.
+    pub(super) fn keep_log(&self, pod: &Value, log: String) {
+        if let Some(uid) = pod["metadata"]["uid"].as_str() {
+            self.lock().logs.insert(uid.to_owned(), log);
+        }
+    }
+
+    /// What a pod's container wrote.
+    pub(super) fn log_of(&self, pod: &Value) -> String {
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        self.lock().logs.get(uid).cloned().unwrap_or_default()
+    }
+
+    /// Sets the status of an object that is still the same one.
+    pub(super) fn set_status(&self, resource: &'static Resource, of: &Value, status: Value) {
+        let text = |key: &str| of["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let key = (text("namespace"), text("name"));
+        let mut state = self.lock();
+        let Some(table) = state.tables.get_mut(&(resource.group, resource.plural)) else {
+            return;
+        };
+        let Some(known) = table.get(&key) else {
+            return;
+        };
+        if known["metadata"]["uid"] != of["metadata"]["uid"] {
+            return;
+        }
+        let mut object = (**known).clone();
+        object["status"] = status;
+        state.version += 1;
+        let version = state.version;
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        let object = Arc::new(object);
+        if let Some(table) = state.tables.get_mut(&(resource.group, resource.plural)) {
+            table.insert(key, Arc::clone(&object));
+        }
+        let change = Change {
+            version,
+            kind: "MODIFIED",
+            resource,
+            object,
+        };
+        self.tell(&mut state, change);
+    }
+
+    /// Removes what a ConfigMap owned that is gone, as the garbage collector does it. Owners of other
+    /// kinds need not be in a test at all.
+    pub(super) fn collect_garbage(&self) {
+        let owners = self.list_kind("ConfigMap");
+        let is_orphan = |object: &Value| {
+            let owners_of = object["metadata"]["ownerReferences"].as_array();
+            owners_of.into_iter().flatten().any(|owner| {
+                owner["kind"] == "ConfigMap"
+                    && !owners
+                        .iter()
+                        .any(|known| known["metadata"]["uid"] == owner["uid"])
+            })
+        };
+        for kind in ["ConfigMap", "Pod"] {
+            let Some(resource) = resources::of_kind("v1", kind) else {
+                continue;
+            };
+            for object in self.list(resource, None) {
+                if is_orphan(&object) {
+                    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
+                    self.remove(resource, text("namespace"), text("name"));
+                }
+            }
+        }
+    }
+
+    fn list_kind(&self, kind: &str) -> Vec<Arc<Value>> {
+        resources::of_kind("v1", kind)
+            .map(|resource| self.list(resource, None))
+            .unwrap_or_default()
     }
 
     fn tell(&self, state: &mut State, change: Change) {
