@@ -1,9 +1,5 @@
 //! Looks from nodes of a fake cluster: every way to fail, and that nothing stays.
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail the test"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod common;
 #[path = "common/nodes.rs"]

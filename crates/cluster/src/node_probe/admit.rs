@@ -83,9 +83,7 @@ pub(super) fn refusal(error: ApiError) -> Result<(), Refusal> {
             code: 400 | 406 | 409 | 422,
             message,
             ..
-        } => {
-            Err(Refusal::NotAdmitted(message))
-        }
+        } => Err(Refusal::NotAdmitted(message)),
         other => Err(Refusal::Api(other)),
     }
 }
@@ -188,18 +186,18 @@ mod tests {
 
     use super::*;
 
-    fn admitted(spec: Value) -> Result<(), Refusal> {
+    fn admitted(spec: &Value) -> Result<(), Refusal> {
         is_as_wanted(&serde_json::from_value(json!({"spec": spec})).unwrap())
     }
 
     #[test]
     fn what_admission_makes_of_the_pod_is_looked_at() {
         let own = json!({"name": "probe", "imagePullPolicy": "Never"});
-        assert!(admitted(json!({"containers": [own]})).is_ok());
-        let forced = admitted(json!({"containers": [
+        assert!(admitted(&json!({"containers": [own]})).is_ok());
+        let forced = admitted(&json!({"containers": [
             {"name": "probe", "imagePullPolicy": "Always"}]}));
         assert!(matches!(forced, Err(Refusal::PullForced)), "{forced:?}");
-        let injected = admitted(json!({"containers": [own],
+        let injected = admitted(&json!({"containers": [own],
             "initContainers": [{"name": "istio-init", "imagePullPolicy": "Always"}]}));
         let Err(Refusal::NotAdmitted(words)) = injected else {
             panic!("{injected:?}")

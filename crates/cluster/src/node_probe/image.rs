@@ -131,7 +131,6 @@ fn is_pause(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::NodeImage;
     use serde_json::json;
 
     use super::*;
@@ -147,16 +146,13 @@ mod tests {
     }
 
     fn node(images: &[(&str, u64)]) -> NodeFacts {
-        NodeFacts {
-            images: images
-                .iter()
-                .map(|(name, size)| NodeImage {
-                    names: vec![(*name).to_owned()],
-                    size: *size,
-                })
-                .collect(),
-            ..NodeFacts::default()
-        }
+        let images: Vec<_> = images
+            .iter()
+            .map(|(name, size)| json!({"names": [name], "size": size}))
+            .collect();
+        serde_json::from_value(json!({"os": "linux", "arch": "amd64", "kubelet": "",
+            "runtime": "", "conditions": [], "images": images, "unschedulable": false}))
+        .unwrap()
     }
 
     #[test]

@@ -153,13 +153,13 @@ mod tests {
 
     use super::*;
 
-    fn standing(status: Value) -> Standing {
+    fn standing(status: &Value) -> Standing {
         serde_json::from_value::<PodState>(json!({"status": status}))
             .unwrap()
             .standing()
     }
 
-    fn container(state: Value) -> Value {
+    fn container(state: &Value) -> Value {
         json!({"phase": "Pending", "containerStatuses": [
             {"name": "probe", "imageID": "sha256:1", "state": state}]})
     }
@@ -170,12 +170,12 @@ mod tests {
             (json!({"phase": "Pending"}), Standing::Waiting),
             (json!(null), Standing::Waiting),
             (
-                container(json!({"waiting": {"reason": "ContainerCreating"}})),
+                container(&json!({"waiting": {"reason": "ContainerCreating"}})),
                 Standing::Waiting,
             ),
             (
                 container(
-                    json!({"waiting": {"reason": "ErrImageNeverPull", "message": "not there"}}),
+                    &json!({"waiting": {"reason": "ErrImageNeverPull", "message": "not there"}}),
                 ),
                 Standing::Held {
                     reason: "ErrImageNeverPull".to_owned(),
@@ -183,22 +183,22 @@ mod tests {
                 },
             ),
             (
-                container(json!({"waiting": {"reason": "CreateContainerError", "message": "m"}})),
+                container(&json!({"waiting": {"reason": "CreateContainerError", "message": "m"}})),
                 Standing::NotStarted {
                     reason: "CreateContainerError".to_owned(),
                     message: "m".to_owned(),
                 },
             ),
             (
-                container(json!({"terminated": {"reason": "StartError", "message": "exec"}})),
+                container(&json!({"terminated": {"reason": "StartError", "message": "exec"}})),
                 Standing::NotStarted {
                     reason: "StartError".to_owned(),
                     message: "exec".to_owned(),
                 },
             ),
-            (container(json!({"running": {}})), Standing::Running),
+            (container(&json!({"running": {}})), Standing::Running),
             (
-                container(json!({"terminated": {"reason": "Completed", "message": "{}"}})),
+                container(&json!({"terminated": {"reason": "Completed", "message": "{}"}})),
                 Standing::Ended {
                     message: "{}".to_owned(),
                 },
@@ -212,7 +212,7 @@ mod tests {
                 },
             ),
         ] {
-            assert_eq!(standing(status.clone()), expected, "{status}");
+            assert_eq!(standing(&status), expected, "{status}");
         }
     }
 }
