@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use pulldoctor_messages::{Fault, HostRole, Reading};
 use pulldoctor_model::{
     Answer, Answered, CauseId, Confidence, Event, Evidence, EvidenceItem, Filesystem, Finding, Gap,
-    ImagePlace, KeyringFacts, NodeFacts, NodeFilesystems, NodeHost, NodeRole, Object, OwnerFacts,
-    Question, RegistryCredentials, RegistryUse, SecretFacts, ServiceAccountFacts, Symptom, Vantage,
-    clean_line, registry::Transcript, shorten,
+    ImagePlace, KeyringFacts, KubeletConfig, KubeletPull, NodeFacts, NodeFilesystems, NodeHost,
+    NodeLogs, NodeMetrics, NodeRole, NodeView, Object, OwnerFacts, Question, RegistryCredentials,
+    RegistryUse, SecretFacts, ServiceAccountFacts, Symptom, Vantage, clean_line,
+    registry::Transcript, shorten,
 };
 use pulldoctor_reference::Reference;
 
@@ -15,6 +16,9 @@ use crate::{
     known::Known,
     texts::{Readings, Told, collect},
 };
+
+/// A digest that no manifest has.
+const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Answers and gaps by question, and what the texts say.
 #[derive(Debug)]
@@ -266,6 +270,27 @@ impl<'a> Case<'a> {
         registries_in_use() -> &'a [RegistryUse]
             = |_: &Self| Some(Question::RegistriesInUse),
             Answer::Registries(registries) => Some(registries.as_slice());
+        /// What was seen from the symptom's node.
+        node_view() -> &'a NodeView
+            = |case: &Self| case.node_view_question(),
+            Answer::NodeView(view) => Some(&**view);
+        /// What became of a pull of nothing that the kubelet was made to try with the pod's
+        /// credentials and its own.
+        kubelet_pull() -> &'a KubeletPull
+            = |case: &Self| case.kubelet_pull_question(),
+            Answer::KubeletPull(pull) => Some(pull);
+        /// What the logs of the symptom's node say about the image.
+        node_logs() -> &'a NodeLogs
+            = |case: &Self| case.node_logs_question(),
+            Answer::NodeLogs(logs) => Some(logs);
+        /// How the kubelet of the symptom's node is set up.
+        node_config() -> &'a KubeletConfig
+            = |case: &Self| case.node_config_question(),
+            Answer::NodeConfig(config) => Some(&**config);
+        /// What the kubelet of the symptom's node has counted.
+        node_metrics() -> &'a NodeMetrics
+            = |case: &Self| case.node_metrics_question(),
+            Answer::NodeMetrics(metrics) => Some(metrics);
     }
 
     /// Asks for the pod's events.
@@ -399,6 +424,38 @@ impl<'a> Case<'a> {
             image: self.symptom.image.clone(),
             hosts: self.other_hosts(),
         })
+    }
+
+    /// Asks the kubelet of the node to pull a manifest that no repository has: what it answers
+    /// tells what its credentials are worth, and nothing is fetched.
+    pub fn kubelet_pull_question(&self) -> Option<Question> {
+        Some(Question::KubeletPull {
+            node: self.symptom.node.clone()?,
+            namespace: self.symptom.namespace.clone(),
+            secrets: self.pull_secrets(),
+            service_account: self.symptom.service_account.clone(),
+            image: format!("{}@{NO_DIGEST}", self.image.as_ref()?.repo()),
+        })
+    }
+
+    /// Asks for the logs of the symptom's node.
+    pub fn node_logs_question(&self) -> Option<Question> {
+        Some(Question::NodeLogs {
+            node: self.symptom.node.clone()?,
+            image: self.symptom.image.clone(),
+        })
+    }
+
+    /// Asks for the settings of the kubelet of the symptom's node.
+    pub fn node_config_question(&self) -> Option<Question> {
+        let name = self.symptom.node.clone()?;
+        Some(Question::NodeConfig { name })
+    }
+
+    /// Asks for what the kubelet of the symptom's node has counted.
+    pub fn node_metrics_question(&self) -> Option<Question> {
+        let name = self.symptom.node.clone()?;
+        Some(Question::NodeMetrics { name })
     }
 
     /// The hosts that the judged text names besides the registry.

@@ -6,6 +6,8 @@ use pulldoctor_model::{
 };
 use pulldoctor_reference::Span;
 
+use crate::causes::support::quote;
+
 /// What cause files add to a finding. Every method takes and gives the finding back.
 pub(crate) trait FindingExt: Sized {
     /// Adds what an answered question says, in one sentence.
@@ -37,6 +39,21 @@ pub(crate) trait FindingExt: Sized {
     fn caret(self, span: impl Into<Option<Span>>, label: impl Into<String>) -> Self;
     /// Adds a fact worth a line of its own.
     fn note(self, word: &str, text: impl Into<String>) -> Self;
+}
+
+/// The command that answers a question which is asked only where the person wants it.
+fn command_for(question: &Question) -> Option<String> {
+    match question {
+        Question::NodeView { node, image, .. } => Some(format!(
+            "pulldoctor probe {} --from {}",
+            quote(image),
+            quote(&format!("node/{node}"))
+        )),
+        question if question.is_of_node_view() => {
+            Some("pulldoctor diagnose --node-view".to_owned())
+        }
+        _ => None,
+    }
 }
 
 impl FindingExt for Finding {
@@ -96,7 +113,7 @@ impl FindingExt for Finding {
             if self.next.iter().all(|next| next.question != text) {
                 self.next.push(NextQuestion {
                     question: text,
-                    command: None,
+                    command: command_for(&question),
                 });
             }
             self.open.push(question);

@@ -18,7 +18,14 @@ mod keyring;
 )]
 mod registry;
 
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "methods of a case are for one lifetime only"
+)]
+mod node;
+
 pub(crate) use keyring::*;
+pub(crate) use node::*;
 pub(crate) use registry::*;
 
 /// Evidence of one symptom, to which answers are added.

@@ -24,6 +24,7 @@ mod finding;
 mod fixture;
 mod group;
 mod known;
+mod node_sight;
 mod places;
 pub mod probe;
 mod rank;

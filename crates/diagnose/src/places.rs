@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pulldoctor_model::{Object, Timestamp};
 
-use crate::case::Case;
+use crate::{case::Case, node_sight::only_this_node};
 
 /// How far back before the symptom a start elsewhere still counts as "at the same time".
 const RECENT: i64 = 120;
@@ -74,7 +74,7 @@ impl Places {
 /// sees the fault while others reach the same host.
 pub(crate) fn network_object(case: &Case<'_>) -> Object {
     let places = Places::of_registry(case);
-    if places.is_some_and(|places| places.only_this_node(case)) {
+    if places.is_some_and(|places| places.only_this_node(case)) || only_this_node(case) {
         return case.node_object();
     }
     Object::registry(case.failed_host())

@@ -102,6 +102,7 @@ fn push_also(finding: &mut Finding, cause: CauseId, because: String) {
 fn finish(case: &Case<'_>, finding: &mut Finding) {
     let excluded = ruled_out::by_stage(case)
         .into_iter()
+        .chain(ruled_out::by_node(case))
         .chain(ruled_out::by_registry(case));
     for ruled in excluded {
         if finding

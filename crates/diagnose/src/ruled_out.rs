@@ -9,6 +9,7 @@ use pulldoctor_model::{
 
 use crate::{
     case::Case,
+    node_sight::{FromNode, from_node},
     view::{Reached, from_here},
 };
 
@@ -75,6 +76,60 @@ pub(crate) fn by_stage(case: &Case<'_>) -> Vec<RuledOut> {
                 CauseId::AuthBadCredentials,
             ],
             format!("`{host}` served the manifest"),
+        );
+    }
+    ruled
+}
+
+/// The causes that the node's own network excludes, apart from its runtime: how far the registry
+/// itself was reached from there. Only where the judged text is about the registry itself.
+pub(crate) fn by_node(case: &Case<'_>) -> Vec<RuledOut> {
+    let Some(look) = from_node(case).filter(FromNode::is_nodes_own) else {
+        return Vec::new();
+    };
+    if case.reading().foreign_host.is_some() {
+        return Vec::new();
+    }
+    let host = case.registry();
+    let reached = look.reached();
+    let mut ruled = Vec::new();
+    let mut add = |causes: &[CauseId], by: String| {
+        ruled.extend(causes.iter().map(|cause| RuledOut {
+            cause: *cause,
+            by: by.clone(),
+        }));
+    };
+    if reached >= Reached::Resolved {
+        add(
+            &[CauseId::RegistryUnreachableDns, CauseId::HostTypo],
+            format!("`{host}` resolves on the node"),
+        );
+    }
+    if reached >= Reached::Connected {
+        add(
+            &[
+                CauseId::RegistryUnreachableRefused,
+                CauseId::RegistryUnreachableTimeout,
+                CauseId::RegistryUnreachableRoute,
+            ],
+            format!("the node connects to `{host}`"),
+        );
+    }
+    if reached >= Reached::Answered {
+        add(
+            &[CauseId::HttpHttpsMismatch, CauseId::ConnectionInterrupted],
+            format!("`{host}` answers the node"),
+        );
+    }
+    if look.serves_manifest() {
+        add(
+            &[
+                CauseId::ImageNotFoundTag,
+                CauseId::ImageNotFoundDigest,
+                CauseId::ImageNotFoundRepo,
+                CauseId::NotFoundOrPrivate,
+            ],
+            format!("`{host}` serves the manifest to the node without a login"),
         );
     }
     ruled

@@ -97,9 +97,24 @@ impl Reached {
 
     /// How far a probe came.
     pub(crate) fn of_transcript(transcript: &Transcript) -> Self {
-        let Some(stage) = transcript.first_failure() else {
-            return Self::Content;
-        };
+        transcript
+            .first_failure()
+            .map_or(Self::Content, Self::of_failure)
+    }
+
+    /// How far a request came that ended at this stage without a failure.
+    pub(crate) fn past(stage: &Stage) -> Self {
+        match stage.stage {
+            StageName::Dns | StageName::Proxy => Self::Resolved,
+            StageName::Tcp | StageName::Tls => Self::Connected,
+            StageName::Http | StageName::Token => Self::Answered,
+            StageName::Manifest | StageName::Platform | StageName::Config => Self::Manifest,
+            StageName::Layers => Self::Content,
+        }
+    }
+
+    /// How far a probe came that failed at this stage.
+    pub(crate) fn of_failure(stage: &Stage) -> Self {
         match stage.stage {
             StageName::Dns | StageName::Proxy => Self::Nothing,
             StageName::Tcp => Self::Resolved,

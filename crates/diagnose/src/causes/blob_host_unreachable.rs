@@ -2,7 +2,10 @@
 
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
-use super::network::{Route, curl, route, subject, unreachable, with_places};
+use super::{
+    network::{Route, curl, route, subject, unreachable, with_places},
+    there::registry_answers,
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -71,7 +74,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         network_object(case),
         format!("`{registry}` answers, but {} {how}", subject(case)),
     );
-    if way == Route::Token {
+    let registry_is_there = registry_answers(case);
+    if registry_is_there {
+        finding = finding.rules_out(plain, format!("`{registry}` itself answers the node"));
+    } else if way == Route::Token {
         // A token host often is the registry under another name, and then all of it is away.
         finding = finding.rival(
             plain,
@@ -84,7 +90,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     Some(
         with_places(finding, case)
-            .open(case.node_view_question())
             .remedy(
                 "allow-host",
                 Applicability::Advice,

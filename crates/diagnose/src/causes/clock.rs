@@ -3,7 +3,7 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::Timestamp;
 
-use crate::case::Case;
+use crate::{case::Case, node_sight::from_node};
 
 /// From here on a difference is a fault of a clock, in seconds. Below it, rounding and the time
 /// between a text and its reading explain it.
@@ -33,8 +33,19 @@ pub(crate) struct Moment {
 pub(crate) struct Skew {
     /// By how many seconds at least; positive where the node is ahead.
     pub(crate) seconds: i64,
-    /// Whether the node's heartbeat shows it too.
-    pub(crate) by_heartbeat: bool,
+    /// Who measured it beside the text.
+    pub(crate) by: Measured,
+}
+
+/// Who measured a node's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measured {
+    /// Nobody: the text alone tells it.
+    Text,
+    /// The kubelet, which writes its heartbeat by that clock.
+    Heartbeat,
+    /// A probe on the node.
+    Probe,
 }
 
 /// The moment that the judged text tells.
@@ -65,6 +76,25 @@ pub(crate) fn heartbeat(case: &Case<'_>) -> Option<i64> {
     (seconds >= HEARTBEAT_AHEAD || (seconds <= -HEARTBEAT_BEHIND && is_ready)).then_some(seconds)
 }
 
+/// Seconds by which a probe on the node found its clock ahead of the API server's.
+fn probed(case: &Case<'_>) -> Option<i64> {
+    from_node(case)?.view.clock_ahead_s
+}
+
+/// Whether a probe on the node finds its clock right, now.
+pub(crate) fn is_right_now(case: &Case<'_>) -> bool {
+    probed(case).is_some_and(|seconds| seconds.abs() < LEAST)
+}
+
+/// What was measured beside the text, where it is a fault of the clock.
+fn measured(case: &Case<'_>) -> Option<(i64, Measured)> {
+    match probed(case) {
+        Some(seconds) if seconds.abs() >= LEAST => Some((seconds, Measured::Probe)),
+        Some(_) => None,
+        None => heartbeat(case).map(|seconds| (seconds, Measured::Heartbeat)),
+    }
+}
+
 /// The difference that alone explains the text: by the real time the certificate is valid.
 ///
 /// The text was written after the pod was created and before it was read, both by the API
@@ -76,27 +106,25 @@ pub(crate) fn explains(case: &Case<'_>) -> Option<Skew> {
     if !moment.is_end && node < FIRST_RELEASE {
         return Some(Skew {
             seconds: node - edge,
-            by_heartbeat: heartbeat(case).is_some_and(|seconds| seconds < 0),
+            by: measured(case)
+                .filter(|(seconds, _)| *seconds < 0)
+                .map_or(Measured::Text, |(_, by)| by),
         });
     }
     if case.pasted {
         return None;
     }
     let observed = case.evidence.observed.as_second();
-    let beat = heartbeat(case);
-    let beat_explains = beat.is_some_and(|skew| {
-        let real = node - skew;
-        if moment.is_end {
+    if let Some((seconds, by)) = measured(case) {
+        let real = node - seconds;
+        let explains = if moment.is_end {
             real <= edge
         } else {
             real >= edge
+        };
+        if explains {
+            return Some(Skew { seconds, by });
         }
-    });
-    if beat_explains {
-        return beat.map(|seconds| Skew {
-            seconds,
-            by_heartbeat: true,
-        });
     }
     let seconds = if moment.is_end {
         (observed <= edge).then_some(node - observed)?
@@ -111,7 +139,7 @@ pub(crate) fn explains(case: &Case<'_>) -> Option<Skew> {
     };
     is_skew.then_some(Skew {
         seconds,
-        by_heartbeat: false,
+        by: Measured::Text,
     })
 }
 

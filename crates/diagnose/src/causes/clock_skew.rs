@@ -4,8 +4,9 @@ use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question};
 
 use super::{
-    clock::{self, LONG_AHEAD, Skew},
+    clock::{self, LONG_AHEAD, Measured, Skew},
     here::{self, with_here},
+    there::{open_node_view, with_over},
 };
 use crate::{
     case::Case,
@@ -77,9 +78,10 @@ fn explained(case: &Case<'_>, skew: Skew) -> Finding {
     let how = if skew.seconds > 0 { "ahead" } else { "behind" };
     let by = clock::length(skew.seconds);
     let is_live = !case.pasted;
+    let is_measured = skew.by != Measured::Text;
     let mut finding = case.finding(
         CauseId::ClockSkew,
-        if skew.by_heartbeat {
+        if is_measured {
             Confidence::Proven
         } else {
             Confidence::Likely
@@ -88,7 +90,7 @@ fn explained(case: &Case<'_>, skew: Skew) -> Finding {
         format!(
             "the clock of {} is {}{by} {how}, so it rejects the certificate of `{}`",
             node_of(case),
-            if skew.by_heartbeat { "" } else { "at least " },
+            if is_measured { "" } else { "at least " },
             case.failed_host()
         ),
     );
@@ -98,12 +100,25 @@ fn explained(case: &Case<'_>, skew: Skew) -> Finding {
             finding = finding.note("API server's time", case.evidence.observed.to_string());
         }
     }
-    if skew.by_heartbeat {
-        finding = finding.seen(
+    finding = match skew.by {
+        Measured::Heartbeat => finding.seen(
             case.node().answered(),
             format!("its heartbeat is {by} {how} of the API server's clock"),
-        );
-    }
+        ),
+        Measured::Probe => finding.seen(
+            case.node_view().answered(),
+            format!("its clock is {by} {how} of the API server's"),
+        ),
+        // The clock was wrong at that try, and a probe finds it right.
+        Measured::Text if clock::is_right_now(case) => {
+            finding.confidence = finding.confidence.min(Confidence::Possible);
+            with_over(
+                finding.seen(case.node_view().answered(), "the node's clock is right now"),
+                case,
+            )
+        }
+        Measured::Text => open_node_view(finding, case),
+    };
     let other = if *case.fault() == Fault::CertificateExpired {
         CauseId::TlsExpired
     } else {
@@ -117,7 +132,7 @@ fn explained(case: &Case<'_>, skew: Skew) -> Finding {
 
 /// Without a second clock: a start of validity far ahead, or a heartbeat that is off.
 fn suspected(case: &Case<'_>) -> Option<Finding> {
-    if clock::agrees(case) {
+    if clock::agrees(case) || clock::is_right_now(case) {
         return None;
     }
     let (because, rival) = match clock::moment(case) {
@@ -174,7 +189,7 @@ fn suspected(case: &Case<'_>) -> Option<Finding> {
             "the certificate's dates and the clock of the node",
         )
     };
-    Some(with_remedy(finding.open(case.node_view_question())))
+    Some(with_remedy(open_node_view(finding, case)))
 }
 
 /// Whether the certificate that the node refuses is sent here too, and is valid by the clock here.

@@ -110,7 +110,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             );
         }
     }
-    finding = with_places(finding, case).open(case.node_view_question());
+    finding = with_places(finding, case);
     if case.symptom.owner.is_some() && !case.symptom.static_pod {
         finding = finding.remedy(
             "retry",

@@ -204,7 +204,8 @@ fn dns_of(way: &[Stage]) -> Option<&DnsFacts> {
     })
 }
 
-fn is_tls(cause: CauseId) -> bool {
+/// Whether a cause lies in TLS.
+pub(crate) fn is_tls(cause: CauseId) -> bool {
     matches!(
         cause,
         CauseId::TlsUnknownAuthority
@@ -215,6 +216,12 @@ fn is_tls(cause: CauseId) -> bool {
             | CauseId::TlsOther
             | CauseId::ClockSkew
     )
+}
+
+/// Where the name of the failed request's host leads here.
+pub(crate) fn dns<'a>(case: &Case<'a>) -> Option<&'a DnsFacts> {
+    let sight = from_here(case)?;
+    dns_of(way_to(&sight, case)?)
 }
 
 /// What the handshake with the host of the failed request showed here.
@@ -246,7 +253,7 @@ fn with_chain(finding: Finding, sight: &Sight<'_>, way: &[Stage]) -> Finding {
             None => finding,
         };
     };
-    let finding = finding.seen(Some(sight.answered), describe(leaf, facts));
+    let finding = finding.seen(Some(sight.answered), describe("here it sends", leaf, facts));
     match &facts.issuer_url {
         Some(url) => finding.note(
             "missing",
@@ -256,7 +263,8 @@ fn with_chain(finding: Finding, sight: &Sight<'_>, way: &[Stage]) -> Finding {
     }
 }
 
-fn describe(leaf: &CertificateFacts, facts: &TlsFacts) -> String {
+/// What a chain is, after whoever is sent it.
+pub(crate) fn describe(who: &str, leaf: &CertificateFacts, facts: &TlsFacts) -> String {
     let mut names: Vec<String> = leaf
         .names
         .iter()
@@ -274,7 +282,7 @@ fn describe(leaf: &CertificateFacts, facts: &TlsFacts) -> String {
     };
     let count = facts.chain.len();
     let mut text = format!(
-        "here it sends {count} {}: for {names}, issued by `{}`, valid from {} to {}, SHA-256 {}",
+        "{who} {count} {}: for {names}, issued by `{}`, valid from {} to {}, SHA-256 {}",
         if count == 1 {
             "certificate"
         } else {

@@ -12,6 +12,7 @@ use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    node_sight::from_node,
     places::Places,
     view::{Reached, from_here},
 };
@@ -82,7 +83,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let span = image.spans().registry?;
     let written = span.of(image.as_written())?;
     // A host that answers here exists: it is unknown to the node alone.
-    if existed(case, written) || here::answers(case) {
+    if existed(case, written) || here::answers(case) || resolves_for_node(case) {
         return None;
     }
     let sight = from_here(case);
@@ -136,6 +137,11 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         )
         .caret(Some(span), format!("no such host; `{guess}`?"));
     Some(with_here(finding, case).into())
+}
+
+/// Whether the name resolves on the node itself by now, or for its pods.
+fn resolves_for_node(case: &Case<'_>) -> bool {
+    from_node(case).is_some_and(|look| look.reached() >= Reached::Resolved)
 }
 
 /// Whether an image was ever pulled from the host as written: then the name was right once.

@@ -12,6 +12,7 @@ use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    node_sight::{FromNode, from_node},
     places::network_object,
 };
 
@@ -62,6 +63,15 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
     }
 }
 
+/// Whether the port was seen to speak plain HTTP: from the node, or else from here.
+fn speaks_plain_http(case: &Case<'_>) -> bool {
+    from_node(case)
+        .filter(FromNode::is_nodes_own)
+        .and_then(|look| look.tls_problem(case))
+        .or_else(|| here::problem(case))
+        == Some(Problem::TlsPlainHttp)
+}
+
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let subject = subject(case);
     let (confidence, summary) = match case.fault() {
@@ -73,7 +83,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             Confidence::Likely,
             format!("{subject} speaks HTTPS, and the node asks it by plain HTTP"),
         ),
-        Fault::NotTls if here::problem(case) == Some(Problem::TlsPlainHttp) => (
+        Fault::NotTls if speaks_plain_http(case) => (
             Confidence::Likely,
             format!("{subject} speaks plain HTTP, and the node asks it by HTTPS"),
         ),
@@ -97,7 +107,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             "the first bytes that the port answers",
         );
     }
-    finding = with_places(finding, case).open(case.node_view_question());
+    finding = with_places(finding, case);
     finding = if *case.fault() == Fault::TlsExpected {
         with_scheme(finding, case, "https")
     } else {

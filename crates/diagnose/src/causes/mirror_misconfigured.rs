@@ -7,11 +7,14 @@ use super::{
     network::{Route, route, subject, unreachable, with_places},
     runtime_files::with_mirror_file,
     support::missing::says_missing,
+    there::{registry_answers, sends_to},
 };
 use crate::{
     case::Case,
     cause::{Raised, Role, cause},
     finding::FindingExt,
+    node_sight::from_node,
+    places::Places,
     view::from_here,
 };
 
@@ -91,20 +94,24 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             let finding = finding(case, Confidence::Likely, format!("{} {how}", subject(case)))
                 .note(
                     "behind it",
-                    format!(
-                        "the runtime shows one host's error only: what `{registry}` itself \
-                         answered, if it was asked, is not told"
-                    ),
+                    if registry_answers(case) {
+                        format!("`{registry}` itself answers the node")
+                    } else {
+                        format!(
+                            "the runtime shows one host's error only: what `{registry}` itself \
+                             answered, if it was asked, is not told"
+                        )
+                    },
                 );
             Some(finding.into())
         }
         (Route::StandIn, Some((how, plain))) => {
-            let finding = finding(
-                case,
-                Confidence::Possible,
-                format!("{} {how}", subject(case)),
-            )
-            .rival(
+            let summary = format!("{} {how}", subject(case));
+            // Whom the registry sends nowhere else was sent there by the node's configuration.
+            if is_served_without(case) {
+                return Some(finding(case, Confidence::Likely, summary).into());
+            }
+            let finding = finding(case, Confidence::Possible, summary).rival(
                 plain,
                 format!("`{registry}` itself may have sent the node there"),
                 "the runtime's configuration on the node",
@@ -133,7 +140,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             Some(finding.into())
         }
         (Route::Mirror, None) if registry_differs(case) => {
-            let finding = finding(
+            let mut finding = finding(
                 case,
                 Confidence::Likely,
                 format!(
@@ -141,7 +148,17 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                     case.failed_host()
                 ),
             );
+            if says_missing(case) && serves_node(case) {
+                finding.confidence = case.cap(Confidence::Proven);
+                finding = finding.seen(
+                    case.node_view().answered(),
+                    format!("`{registry}` serves the manifest to the node itself"),
+                );
+            }
             Some(finding.into())
+        }
+        (Route::Registry, None) if says_missing(case) && serves_node(case) => {
+            Some(hidden(case).into())
         }
         // A mirror that was reached: what it said is the cause, that it is one stands beside it.
         (Route::Mirror | Route::StandIn, None) => Some(beside(finding(
@@ -170,6 +187,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 /// The registry itself has the image that a mirror lacks, or a whole copy of what arrived broken.
 fn registry_differs(case: &Case<'_>) -> bool {
+    if says_missing(case) && serves_node(case) {
+        return true;
+    }
     let Some(sight) = from_here(case).filter(|sight| sight.transcript.is_good()) else {
         return false;
     };
@@ -182,6 +202,73 @@ fn registry_differs(case: &Case<'_>) -> bool {
             | Fault::BlobMissing
     );
     says_missing(case) || (is_content && sight.is_verified())
+}
+
+/// Whether the registry serves the manifest to the node's own request, which no mirror bears on.
+fn serves_node(case: &Case<'_>) -> bool {
+    from_node(case).is_some_and(|look| look.is_nodes_own() && look.serves_manifest())
+}
+
+/// Whether the registry serves the manifest to the node's own request and does not send it to the
+/// host of the error for it.
+fn is_served_without(case: &Case<'_>) -> bool {
+    from_node(case).is_some_and(|look| {
+        look.is_nodes_own() && look.serves_manifest() && !sends_to(&look, &case.failed_host())
+    })
+}
+
+/// The runtime was told that the image is missing, by no host that its text names, and the
+/// registry serves it to the node itself. Where another node started with it meanwhile it was
+/// there all along, so the runtime asked somebody else.
+fn hidden(case: &Case<'_>) -> Finding {
+    let registry = case.registry();
+    let places = Places::of_image(case);
+    let was_there = places
+        .as_ref()
+        .is_some_and(|places| places.only_this_node(case));
+    let finding = finding(
+        case,
+        if was_there {
+            Confidence::Proven
+        } else {
+            Confidence::Possible
+        },
+        format!(
+            "`{registry}` serves `{}` to the node itself, and its runtime was told that it is \
+             missing: it asked a mirror",
+            case.image_name()
+        ),
+    )
+    .seen(
+        case.node_view().answered(),
+        "the manifest is served to a request that goes past the runtime's mirrors",
+    );
+    if was_there {
+        let nodes = places.map(|places| places.recent).unwrap_or_default();
+        let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+        return finding
+            .seen(
+                case.image_elsewhere().answered(),
+                format!("yes, on {} meanwhile: the image is there", nodes.join(", ")),
+            )
+            .rules_out(
+                CauseId::ImageNotFoundTag,
+                "the registry serves it to the node and to other nodes",
+            );
+    }
+    finding
+        .rival(
+            match case.image.as_ref().and_then(|image| image.digest()) {
+                Some(_) => CauseId::ImageNotFoundDigest,
+                None => CauseId::ImageNotFoundTag,
+            },
+            "it may have been pushed after the node's last try",
+            "the kubelet's next try",
+        )
+        .open(
+            case.node_logs_question()
+                .and_then(|logs| case.unanswered(logs)),
+        )
 }
 
 fn beside(finding: Finding) -> Raised {
@@ -221,7 +308,7 @@ fn finding(case: &Case<'_>, confidence: Confidence, summary: String) -> Finding 
         case.node_object(),
         summary,
     );
-    with_mirror_file(with_places(finding, case), case).open(case.node_view_question())
+    with_mirror_file(with_places(finding, case), case)
 }
 
 #[cfg(test)]

@@ -3,7 +3,12 @@
 use pulldoctor_messages::{Fault, HostRole, Runtime};
 use pulldoctor_model::{CauseId, Finding, Question};
 
-use super::{here::with_here, runtime_files::runtime, support::ask_registry};
+use super::{
+    here::with_here,
+    runtime_files::runtime,
+    support::ask_registry,
+    there::{open_node_view, with_node},
+};
 use crate::{case::Case, finding::FindingExt, places::Places};
 
 /// What the host of the failed request is to the image's registry.
@@ -125,9 +130,13 @@ pub(crate) fn ask_others(case: &Case<'_>) -> Vec<Question> {
     asked
 }
 
-/// Adds who else reaches, or fails to reach, the registry: other nodes, and this place.
+/// Adds who else reaches, or fails to reach, the registry: other nodes, this node's own network
+/// apart from its runtime, and this place. What reproduces the fault on the node proves it.
 pub(crate) fn with_places(finding: Finding, case: &Case<'_>) -> Finding {
-    with_here(with_nodes(finding, case), case)
+    open_node_view(
+        with_here(with_node(with_nodes(finding, case), case), case),
+        case,
+    )
 }
 
 fn with_nodes(finding: Finding, case: &Case<'_>) -> Finding {

@@ -6,6 +6,7 @@ use pulldoctor_model::{CauseId, Confidence, Question};
 use super::{
     network::{ask_others, unreachable, with_places},
     runtime_files::{runtime, with_proxy_file},
+    there::registry_answers,
 };
 use crate::{
     case::Case,
@@ -105,8 +106,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     };
     // containerd names the status of a registry's answer, so a bare text is a proxy's. Docker
     // prints the bare text for a registry's answer without a body too.
+    // That the registry answers the node well without the proxy leaves the proxy.
+    let is_direct = registry_answers(case);
     let rival = match failure {
-        ProxyFault::Refused { status } if runtime(case) != Some(Runtime::Containerd) => {
+        ProxyFault::Refused { status }
+            if runtime(case) != Some(Runtime::Containerd) && !is_direct =>
+        {
             Some(if *status >= 500 {
                 CauseId::RegistryServerError
             } else {
@@ -144,13 +149,21 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             "the proxy answered or failed before the registry was asked",
         );
     }
+    if is_direct {
+        finding = finding.note(
+            "without proxy",
+            format!(
+                "the node reaches `{registry}` itself",
+                registry = case.registry()
+            ),
+        );
+    }
     Some(
         with_proxy_file(
             with_places(finding, case),
             case,
             super::network::bare(&host),
         )
-        .open(case.node_view_question())
         .into(),
     )
 }

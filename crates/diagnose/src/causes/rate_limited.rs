@@ -12,11 +12,13 @@ use super::{
         checked::with_checked,
         credentials::{Keys, create_secret_command, keys, list, named},
     },
+    there::{open_node_view, with_seen},
 };
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    node_sight::{Agreement, agreement, from_node},
     view::from_here,
 };
 
@@ -115,6 +117,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         );
     }
     finding = with_limit(with_others(finding, case), case);
+    finding = with_node_limit(finding, case, anonymous);
     Some(with_remedies(finding, case, anonymous).into())
 }
 
@@ -132,6 +135,36 @@ fn with_others(finding: Finding, case: &Case<'_>) -> Finding {
         places.answered(),
         format!("{waiting} containers wait for images of this registry"),
     )
+}
+
+/// What the registry says of its limit to the node's own address. It has no login, so it proves
+/// the limit of those without one.
+fn with_node_limit(mut finding: Finding, case: &Case<'_>, anonymous: bool) -> Finding {
+    let Some(look) = from_node(case) else {
+        return if anonymous {
+            open_node_view(finding, case)
+        } else {
+            finding
+        };
+    };
+    finding = with_seen(finding, case, &look);
+    match agreement(case) {
+        Agreement::Same if look.is_nodes_own() => {
+            if anonymous {
+                finding.confidence = case.cap(Confidence::Proven);
+            }
+            finding.seen(
+                Some(look.answered),
+                "it limits requests of the node without a login, too",
+            )
+        }
+        Agreement::Beyond if look.is_nodes_own() => finding.seen(
+            Some(look.answered),
+            "it does not limit the node without a login now: the limit is over, or that of the \
+             pod's login",
+        ),
+        _ => finding,
+    }
 }
 
 /// What the registry says of its limit here, where another address is counted.

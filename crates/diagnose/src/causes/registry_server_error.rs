@@ -3,11 +3,15 @@
 use pulldoctor_messages::{Fault, Operation};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
 
-use super::support::{ask_registry, checked::with_checked};
+use super::{
+    support::{ask_registry, checked::with_checked},
+    there::{open_node_view, registry_answers, with_over, with_seen},
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    node_sight::{Agreement, agreement, from_node, reproduced},
     transcript::of_problem,
     view::from_here,
 };
@@ -86,10 +90,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     };
     // An answer that is no registry's, and comes here too, is not one of the node's proxy.
     let same_here = foreign.is_none() && fails_here(case);
-    let confidence = if is_fault || same_here {
-        Confidence::Likely
-    } else {
-        Confidence::Possible
+    // A probe on the node asks past the runtime's proxy.
+    let on_node = reproduced(case);
+    let confidence = match (is_fault, on_node) {
+        (true, true) => Confidence::Proven,
+        (false, false) if !same_here => Confidence::Possible,
+        _ => Confidence::Likely,
     };
     let summary = match (status, is_fault) {
         (Some(status), true) => format!("{host} answers with a fault of its own: {status}"),
@@ -108,20 +114,51 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             || case.registry_question().to_string(),
             |question| question.to_string(),
         );
+        let because = if registry_answers(case) {
+            "it answers the node as a registry does where the runtime's proxy is left out"
+        } else {
+            "a proxy or a login page may have answered in its place"
+        };
         finding = finding
-            .rival(
-                CauseId::ProxyFailure,
-                "a proxy or a login page may have answered in its place",
-                decided_by.clone(),
-            )
+            .rival(CauseId::ProxyFailure, because, decided_by.clone())
             .rival(
                 CauseId::BlockedByPolicy,
                 "a filter between the node and the registry may have answered",
                 decided_by,
-            )
-            .open(case.node_view_question());
+            );
     }
-    Some(with_wait(with_others(finding, case)).into())
+    Some(with_wait(with_node_answer(with_others(finding, case), case)).into())
+}
+
+/// What the registry answers on the node, past the runtime's proxy and mirrors.
+fn with_node_answer(mut finding: Finding, case: &Case<'_>) -> Finding {
+    let Some(look) = from_node(case) else {
+        return open_node_view(finding, case);
+    };
+    finding = with_seen(finding, case, &look);
+    match agreement(case) {
+        Agreement::Same if look.is_nodes_own() => finding
+            .seen(
+                Some(look.answered),
+                "it fails from the node in the same way",
+            )
+            .rules_out(
+                CauseId::ProxyFailure,
+                "the answer comes to the node without its runtime's proxy, too",
+            ),
+        Agreement::Beyond if look.is_nodes_own() => {
+            finding.confidence = finding.confidence.min(Confidence::Possible);
+            with_over(
+                finding.seen(
+                    Some(look.answered),
+                    "it answers the node as a registry does: the fault is over, or in what lies \
+                     between it and the runtime",
+                ),
+                case,
+            )
+        }
+        _ => finding,
+    }
 }
 
 /// Whether the registry has a fault of its own here, too.

@@ -124,7 +124,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let server = facts.dns_server.as_deref().map(bare);
     Some(
         with_places(finding, case)
-            .open(case.node_view_question())
             .remedy(
                 "node-resolver",
                 Applicability::Advice,

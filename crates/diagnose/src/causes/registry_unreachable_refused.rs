@@ -76,7 +76,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     Some(
         with_places(finding, case)
-            .open(case.node_view_question())
             .remedy(
                 "start-registry",
                 Applicability::Advice,

@@ -77,7 +77,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let target = address.map_or_else(|| "ADDRESS".to_owned(), |address| bare(address).to_owned());
     Some(
         with_places(finding, case)
-            .open(case.node_view_question())
             .remedy(
                 "mend-route",
                 Applicability::Advice,

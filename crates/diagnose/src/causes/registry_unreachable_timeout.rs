@@ -103,7 +103,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     Some(
         with_places(finding, case)
-            .open(case.node_view_question())
             .remedy(
                 "open-network",
                 Applicability::Advice,

@@ -1,7 +1,9 @@
 //! `tls-expired`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Question, registry::Problem};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, Question, Timestamp, registry::Problem,
+};
 
 use super::{
     clock, here,
@@ -11,6 +13,7 @@ use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    node_sight::from_node,
     places::network_object,
 };
 
@@ -56,6 +59,18 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
     }
 }
 
+/// Whether a certificate that the node is sent has expired by the API server's clock.
+fn is_over_for_node(case: &Case<'_>) -> bool {
+    from_node(case)
+        .and_then(|look| look.handshake(case))
+        .is_some_and(|seen| {
+            seen.chain.iter().any(|one| {
+                let end: Option<Timestamp> = one.not_after.parse().ok();
+                end.is_some_and(|end| end < case.evidence.observed)
+            })
+        })
+}
+
 fn judge(case: &Case<'_>) -> Option<Raised> {
     if *case.fault() != Fault::CertificateExpired || clock::explains(case).is_some() {
         return None;
@@ -63,8 +78,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let moment = clock::moment(case);
     // Before Go 1.15 the text is the same for both ends of the validity.
     let expired_here = here::problem(case) == Some(Problem::TlsExpired);
-    let tells_which =
-        moment.is_some() || expired_here || !case.text().contains("or is not yet valid");
+    let tells_which = moment.is_some()
+        || expired_here
+        || is_over_for_node(case)
+        || !case.text().contains("or is not yet valid");
     let ended = moment.map_or_else(String::new, |moment| {
         let now = if case.pasted {
             moment.node
@@ -98,7 +115,16 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             )
         },
     );
-    if expired_here {
+    if is_over_for_node(case) {
+        finding = finding.rules_out(
+            CauseId::ClockSkew,
+            format!(
+                "by the API server's clock ({}) the certificate that the node is sent has expired \
+                 too",
+                case.evidence.observed
+            ),
+        );
+    } else if expired_here {
         finding = finding
             .rules_out(CauseId::ClockSkew, "by the clock here it has expired too")
             .rules_out(CauseId::TlsNotYetValid, "by the clock here it has expired");
@@ -110,7 +136,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                 case.evidence.observed
             ),
         );
-    } else if !tells_which {
+    } else if !tells_which && !clock::is_right_now(case) {
         finding = finding
             .rival(
                 CauseId::TlsNotYetValid,
@@ -125,7 +151,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     Some(
         with_places(finding, case)
-            .open(case.node_view_question())
             .next(
                 "until when is the certificate valid that the host sends?",
                 Some(format!(

@@ -2,7 +2,8 @@
 
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{
-    Applicability, CauseId, Confidence, Finding, Question, clean_line, registry::Problem,
+    Applicability, CauseId, Confidence, Finding, Question, clean_line,
+    registry::{Problem, TlsFacts},
 };
 
 use super::{
@@ -13,6 +14,7 @@ use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    node_sight::from_node,
     places::network_object,
 };
 
@@ -62,14 +64,24 @@ pub(crate) fn stops_short(case: &Case<'_>) -> bool {
             .contains("unable to verify the first certificate")
 }
 
-/// Whether the server sends a chain here that stops short of an authority.
-pub(crate) fn stops_short_here(case: &Case<'_>) -> bool {
-    *case.fault() == Fault::UnknownAuthority
-        && here::problem(case) == Some(Problem::TlsIncompleteChain)
+/// Whether the server was seen to send a chain that stops short of an authority: to the node, or
+/// else here.
+pub(crate) fn is_seen_to_stop_short(case: &Case<'_>) -> bool {
+    let problem = match sent_to_node(case) {
+        Some((problem, _)) => problem,
+        None => here::problem(case),
+    };
+    *case.fault() == Fault::UnknownAuthority && problem == Some(Problem::TlsIncompleteChain)
+}
+
+/// What is wrong with the chain that the node is sent, where it is known.
+fn sent_to_node<'a>(case: &Case<'a>) -> Option<(Option<Problem>, &'a TlsFacts)> {
+    let look = from_node(case)?;
+    Some((look.tls_problem(case), look.handshake(case)?))
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
-    if stops_short_here(case) {
+    if is_seen_to_stop_short(case) {
         return Some(seen(case).into());
     }
     if !stops_short(case) {
@@ -104,10 +116,14 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     )
 }
 
-/// The chain that the server sends was looked at from here.
+/// The chain that the server sends was looked at, from the node or from here.
 fn seen(case: &Case<'_>) -> Finding {
     let host = case.failed_host();
-    let finding = case.finding(
+    let to_node = sent_to_node(case).map(|(_, facts)| facts);
+    let issuer = to_node
+        .or_else(|| here::handshake(case))
+        .and_then(|facts| facts.issuer_url.as_deref());
+    let mut finding = case.finding(
         CauseId::TlsIncompleteChain,
         Confidence::Likely,
         network_object(case),
@@ -116,9 +132,15 @@ fn seen(case: &Case<'_>) -> Finding {
             subject(case).trim_end_matches(',')
         ),
     );
-    let issuer = here::handshake(case).and_then(|facts| facts.issuer_url.as_deref());
+    if to_node.is_some() && issuer.is_none() {
+        finding = finding.rival(
+            CauseId::TlsUnknownAuthority,
+            "the certificate does not say where its issuer's is, which may be an authority that the \
+             node lacks",
+            "the issuer's certificate: whether it signed itself",
+        );
+    }
     with_places(finding, case)
-        .open(case.node_view_question())
         .next(
             "which certificates does the host send to the node?",
             Some(show_chain(&host)),

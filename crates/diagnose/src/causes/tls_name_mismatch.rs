@@ -12,6 +12,7 @@ use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    node_sight::from_node,
     places::network_object,
 };
 
@@ -63,10 +64,13 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         return None;
     }
     let facts = &case.reading().facts;
-    // Where the text names none, the certificate that is sent here does.
+    // Where the text names none, the certificate that is sent to the node does, or the one here.
     let mut names = facts.valid_for.clone();
     if names.is_empty()
-        && let Some(leaf) = here::handshake(case).and_then(|seen| seen.chain.first())
+        && let Some(leaf) = from_node(case)
+            .and_then(|look| look.handshake(case))
+            .or_else(|| here::handshake(case))
+            .and_then(|seen| seen.chain.first())
     {
         names.extend(leaf.names.iter().map(|name| clean_line(name).into_owned()));
     }
@@ -118,7 +122,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     finding = with_other_name(finding, case, &names);
     Some(
         with_places(finding, case)
-            .open(case.node_view_question())
             .next(
                 "which names does the certificate have that the host sends?",
                 Some(format!(

@@ -60,7 +60,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         return None;
     }
     let early_here = here::problem(case) == Some(Problem::TlsNotYetValid);
-    let agrees = early_here || clock::agrees(case);
+    let agrees = early_here || clock::agrees(case) || clock::is_right_now(case);
     let begins = clock::moment(case).map_or_else(String::new, |moment| {
         format!(
             " before {}, and the node's clock says {}",
@@ -94,6 +94,8 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                 case.evidence.observed
             ),
         );
+    } else if clock::is_right_now(case) {
+        finding = finding.rules_out(CauseId::ClockSkew, "a probe finds the node's clock right");
     } else {
         finding = finding.rival(
             CauseId::ClockSkew,
@@ -103,7 +105,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     Some(
         with_places(finding, case)
-            .open(case.node_view_question())
             .next(
                 "from when on is the certificate valid that the host sends?",
                 Some(format!(

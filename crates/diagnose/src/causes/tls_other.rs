@@ -11,6 +11,7 @@ use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    node_sight::{FromNode, from_node},
     places::network_object,
 };
 
@@ -109,7 +110,11 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         .find(|(words, _)| text.contains(words))
         .map_or("and the node do not come to a TLS connection", |row| row.1);
     // The server's wish is told by its own message, where the text tells an alert only.
-    let meaning = match here::problem(case) {
+    let seen = from_node(case)
+        .filter(FromNode::is_nodes_own)
+        .and_then(|look| look.tls_problem(case))
+        .or_else(|| here::problem(case));
+    let meaning = match seen {
         Some(Problem::TlsClientCertificate) => {
             "wants a client certificate, and the node has none for it"
         }
@@ -127,7 +132,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     );
     Some(
         with_places(finding, case)
-            .open(case.node_view_question())
             .next(
                 "how does the handshake go from the node?",
                 Some(show_chain(&host)),

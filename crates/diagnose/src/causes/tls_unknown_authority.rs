@@ -1,18 +1,19 @@
 //! `tls-unknown-authority`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
+use pulldoctor_model::{Applicability, CauseId, Confidence, Question, registry::Problem};
 
 use super::{
     network::{ask_others, show_chain, subject, with_places},
     runtime_files::with_authority,
-    tls_incomplete_chain::{stops_short, stops_short_here},
+    tls_incomplete_chain::{is_seen_to_stop_short, stops_short},
 };
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
-    places::network_object,
+    node_sight::{from_node, only_this_node},
+    places::{Places, network_object},
 };
 
 cause! {
@@ -71,6 +72,27 @@ const PUBLIC: &[&str] = &[
     "registry.k8s.io",
 ];
 
+/// Whether the failed request went to a public registry, whose authorities every store has.
+pub(crate) fn is_public(case: &Case<'_>) -> bool {
+    case.reading().foreign_host.is_none() && PUBLIC.contains(&case.registry().as_str())
+}
+
+/// Whether the node is sent a single certificate that did not sign itself, no other node trusts
+/// it, and nothing tells whether its issuer is an authority or stands below one.
+fn is_lonely_leaf(case: &Case<'_>) -> bool {
+    let Some(look) = from_node(case) else {
+        return false;
+    };
+    let is_unknown = look.tls_problem(case) == Some(Problem::TlsUnknownAuthority);
+    let trusted_elsewhere = case.reading().facts.candidate_authority.is_some()
+        || only_this_node(case)
+        || Places::of_registry(case).is_some_and(|places| places.only_this_node(case));
+    let is_single = look
+        .handshake(case)
+        .is_none_or(|seen| matches!(&seen.chain[..], [leaf] if leaf.subject != leaf.issuer));
+    is_unknown && is_single && !trusted_elsewhere
+}
+
 fn questions(case: &Case<'_>) -> Vec<Question> {
     match case.pull_fault() {
         Fault::UnknownAuthority => {
@@ -84,7 +106,7 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
     // A chain that was seen to stop short is the cause, and this is its general form.
-    if *case.fault() != Fault::UnknownAuthority || stops_short_here(case) {
+    if *case.fault() != Fault::UnknownAuthority || is_seen_to_stop_short(case) {
         return None;
     }
     let host = case.failed_host();
@@ -125,16 +147,23 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             );
         }
     }
-    if case.reading().foreign_host.is_none() && PUBLIC.contains(&case.registry().as_str()) {
+    if is_public(case) {
         finding = finding.note(
             "between",
             "the authorities of this public registry are in every trust store: the store is \
              empty, or a proxy or firewall opens TLS on the way",
         );
     }
+    if is_lonely_leaf(case) {
+        finding = finding.rival(
+            CauseId::TlsIncompleteChain,
+            "the node is sent one certificate, and its issuer may be one that the server ought to \
+             send",
+            "the issuer's certificate: whether it signed itself",
+        );
+    }
     Some(
         with_authority(with_places(finding, case), case)
-            .open(case.node_view_question())
             .remedy(
                 "send-chain",
                 Applicability::Advice,

@@ -8,19 +8,22 @@ use pulldoctor_model::{
 
 use super::{
     image_not_found_tag::with_nearest,
+    node_view::on_node,
     support::{
         ask_registry,
         checked::with_checked,
         credentials::{changed, login_object},
         in_namespace, tag_of,
     },
+    there::{open_node_view, with_seen},
 };
 use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
+    node_sight::from_node,
     texts::is_free_text,
-    transcript::cause_of,
+    transcript::{cause_of, of_problem},
     view::{Reached, Sight, View, from_here, look},
 };
 
@@ -80,7 +83,9 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
     reason = "the signature of every cause's judge"
 )]
 fn judge(case: &Case<'_>) -> Option<Raised> {
-    let told = is_silent(case).then(|| by_registry(case)).flatten();
+    let told = is_silent(case)
+        .then(|| by_node(case).or_else(|| by_registry(case)))
+        .flatten();
     Some(told.unwrap_or_else(|| finding(case)).into())
 }
 
@@ -95,6 +100,47 @@ fn is_silent(case: &Case<'_>) -> bool {
             symptom.reason.as_str(),
             "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable"
         )
+}
+
+/// What the node itself meets on its way to the registry, where its text says nothing. Its runtime
+/// may go another way (a mirror, a proxy), so it is never proven; what only pods meet is possible.
+fn by_node(case: &Case<'_>) -> Option<Finding> {
+    let look = from_node(case)?;
+    let transcript = look.registry()?;
+    let stage = transcript.first_failure()?;
+    // It has no login, and only this computer's authorities: what hangs on them tells nothing.
+    if stage.stage > StageName::Http
+        || matches!(
+            stage.problem,
+            Some(Problem::TlsUnknownAuthority | Problem::TlsIncompleteChain)
+        )
+    {
+        return None;
+    }
+    let cause = of_problem(stage.problem?)?;
+    let mut finding = case.finding(
+        cause,
+        if look.is_nodes_own() {
+            Confidence::Likely
+        } else {
+            Confidence::Possible
+        },
+        object_of(case, cause, stage),
+        format!(
+            "asked from {}, `{}` fails: {}",
+            on_node(case),
+            case.registry(),
+            stage.problem.map_or("", Problem::as_text)
+        ),
+    );
+    if !look.is_nodes_own() {
+        finding = finding.rival(
+            CauseId::Unknown,
+            "what pods meet on the node may not be what its runtime meets",
+            "the next try's text",
+        );
+    }
+    Some(with_seen(finding, case, &look))
 }
 
 /// What the registry says to the pod's credentials, where the node says nothing. There is no text
@@ -124,7 +170,11 @@ fn by_registry(case: &Case<'_>) -> Option<Finding> {
             ),
         );
     }
-    finding = with_checked(finding, &sight).open(case.node_view_question());
+    finding = with_checked(finding, &sight);
+    if let Some(look) = from_node(case) {
+        finding = with_seen(finding, case, &look);
+    }
+    finding = open_node_view(finding, case);
     if cause == CauseId::ImageNotFoundTag {
         finding = with_nearest(finding, case, &sight);
     }
@@ -230,9 +280,15 @@ pub(crate) fn finding(case: &Case<'_>) -> Finding {
         finding = finding.open(Some(case.events_question()));
     }
     if let Some(sight) = from_here(case).filter(|_| is_silent(case)) {
-        finding = with_checked(finding, &sight).open(case.node_view_question());
+        finding = with_checked(finding, &sight);
     } else if matches!(look(case), View::Behind(_)) {
         finding = finding.open(Some(case.registry_question()));
+    }
+    if is_silent(case) {
+        finding = match from_node(case) {
+            Some(look) => with_seen(finding, case, &look),
+            None => open_node_view(finding, case),
+        };
     }
     if is_free_text(&case.symptom.reason) {
         finding = finding.note("reason", case.symptom.reason.clone());

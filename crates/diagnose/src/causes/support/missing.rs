@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     case::Case,
+    causes::there::{open_node_view, with_seen},
     finding::FindingExt,
+    node_sight::from_node,
     transcript::{cause_of, names_no_repository},
     view::{Reached, Sight, from_here},
 };
@@ -113,6 +115,9 @@ pub(crate) fn there_now(case: &Case<'_>, cause: CauseId, sight: &Sight<'_>) -> F
             ),
         );
     finding = with_checked(finding, sight);
+    if let Some(look) = from_node(case) {
+        finding = with_seen(finding, case, &look);
+    }
     if let Some(behind) = cause_of(sight.transcript)
         && behind != cause
     {
@@ -123,8 +128,7 @@ pub(crate) fn there_now(case: &Case<'_>, cause: CauseId, sight: &Sight<'_>) -> F
 
 /// Adds that the next try of the kubelet decides.
 pub(crate) fn with_next_try(finding: Finding, case: &Case<'_>) -> Finding {
-    finding
-        .open(case.node_view_question())
+    open_node_view(finding, case)
         .next(
             "does the next try still fail?",
             Some(format!(
