@@ -53,6 +53,7 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'human, json, yaml, or ndjson (one JSON object a line)')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write all that was seen to a file, to be replayed with `--bundle`; it holds no secret')
             [CompletionResult]::new('--bundle', '--bundle', [CompletionResultType]::ParameterName, 'Judge what was recorded instead of a cluster: a file of `--record`, or the output of `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input; no registry is asked')
+            [CompletionResult]::new('--runtime-log', '--runtime-log', [CompletionResultType]::ParameterName, 'A log of a node''s kubelet or runtime to look for the waiting images in, as journalctl or the program itself writes it, or `-` for standard input; `NODE=FILE` where its lines do not name their computer; may be given several times')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured')
             [CompletionResult]::new('-A', '-A ', [CompletionResultType]::ParameterName, 'All namespaces')
             [CompletionResult]::new('--all-namespaces', '--all-namespaces', [CompletionResultType]::ParameterName, 'All namespaces')

@@ -145,7 +145,7 @@ _pulldoctor() {
             return 0
             ;;
         pulldoctor__subcmd__diagnose)
-            opts="-n -A -l -o -v -h --namespace --all-namespaces --selector --context --kubeconfig --as --as-group --request-timeout --offline --probe-timeout --max-probes --allow-realm --ca-file --output --verbose --record --bundle --color --help"
+            opts="-n -A -l -o -v -h --namespace --all-namespaces --selector --context --kubeconfig --as --as-group --request-timeout --offline --probe-timeout --max-probes --allow-realm --ca-file --output --verbose --record --bundle --runtime-log --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -216,6 +216,10 @@ _pulldoctor() {
                     return 0
                     ;;
                 --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime-log)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -49,6 +49,7 @@ set edit:completion:arg-completer[pulldoctor] = {|@words|
             cand --output 'human, json, yaml, or ndjson (one JSON object a line)'
             cand --record 'Write all that was seen to a file, to be replayed with `--bundle`; it holds no secret'
             cand --bundle 'Judge what was recorded instead of a cluster: a file of `--record`, or the output of `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input; no registry is asked'
+            cand --runtime-log 'A log of a node''s kubelet or runtime to look for the waiting images in, as journalctl or the program itself writes it, or `-` for standard input; `NODE=FILE` where its lines do not name their computer; may be given several times'
             cand --color 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured'
             cand -A 'All namespaces'
             cand --all-namespaces 'All namespaces'

@@ -53,6 +53,7 @@ yaml\t'The same document as YAML'
 ndjson\t'One JSON object a line, as it becomes known'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l record -d 'Write all that was seen to a file, to be replayed with `--bundle`; it holds no secret' -r -F
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l bundle -d 'Judge what was recorded instead of a cluster: a file of `--record`, or the output of `kubectl get … -o yaml|json` as a file, a folder of such files, or `-` for standard input; no registry is asked' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l runtime-log -d 'A log of a node\'s kubelet or runtime to look for the waiting images in, as journalctl or the program itself writes it, or `-` for standard input; `NODE=FILE` where its lines do not name their computer; may be given several times' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
 always\t'Always'
 never\t'Never'"

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory as _, Parser, ValueEnum};
+use pulldoctor_cluster::GivenLog;
 use pulldoctor_registry::judge::Platform;
 
 use crate::logins::Whose;
@@ -138,6 +139,16 @@ pub(crate) struct Diagnose {
         ]
     )]
     pub(crate) bundle: Option<PathBuf>,
+
+    /// A log of a node's kubelet or runtime to look for the waiting images in, as journalctl or
+    /// the program itself writes it, or `-` for standard input; `NODE=FILE` where its lines do not
+    /// name their computer; may be given several times
+    #[arg(
+        long = "runtime-log",
+        value_name = "[NODE=]FILE|-",
+        help_heading = "Recording"
+    )]
+    pub(crate) runtime_logs: Vec<GivenLog>,
 }
 
 /// Which cluster, and as whom: as in kubectl.

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::Context as _;
 use pulldoctor_cluster::{
-    Bundle, Cluster, ConnectError, ConnectOptions, Namespaces, Registries, ScanError, ScanProgress,
-    Scope, Target, recall,
+    Bundle, Cluster, ConnectError, ConnectOptions, GivenLogs, LogError, Namespaces, Registries,
+    ScanError, ScanProgress, Scope, Target, recall,
 };
 use pulldoctor_model::{Evidence, ExitCode, Gap, GapReason, Question};
 use pulldoctor_registry::ProbeConfig;
@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     progress::Progress,
     suggest,
-    terminal::{Reader, Terminal},
+    terminal::{self, Reader, Terminal},
 };
 
 /// How long questions are asked after the pods were listed.
@@ -34,6 +34,7 @@ pub(crate) fn files(
     terminal: &Terminal,
 ) -> Result<Evidence, Failure> {
     let targets = targets(options, terminal)?;
+    let logs = given_logs(options)?;
     let mut bundle = Bundle::open(path).map_err(|error| {
         let help = error.help();
         Failure::cannot(error.exit(), error).maybe_help(help)
@@ -48,6 +49,9 @@ pub(crate) fn files(
         targets,
     };
     let mut evidence = bundle.scan(&scope).map_err(unscanned)?;
+    let found = GivenLogs::open(&bundle.node_logs(&evidence)).map_err(unlogged)?;
+    found.join(&mut evidence).map_err(unlogged)?;
+    join(logs, &mut evidence)?;
     let mut before = Vec::new();
     for _ in 0..ROUNDS {
         let questions = pulldoctor_diagnose::questions(&evidence);
@@ -72,6 +76,7 @@ pub(crate) fn live(
 ) -> Result<Option<Evidence>, Failure> {
     let targets = targets(options, terminal)?;
     let registries = registries(&options.registries)?;
+    let logs = given_logs(options)?;
     // Refused where a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // One thread receives while this one reads; each further one costs memory and no time is won.
@@ -81,7 +86,7 @@ pub(crate) fn live(
         .build()
         .context("start the runtime")
         .map_err(Failure::bug)?;
-    let result = runtime.block_on(collect(options, targets, registries, terminal, early));
+    let result = runtime.block_on(collect(options, targets, registries, logs, terminal, early));
     // A login plugin may still wait for a person.
     runtime.shutdown_background();
     result
@@ -98,6 +103,30 @@ fn targets(options: &args::Diagnose, terminal: &Terminal) -> Result<Vec<Target>,
         })
     };
     options.targets.iter().map(read).collect()
+}
+
+/// The logs of `--runtime-log`. Standard input can be read once.
+fn given_logs(options: &args::Diagnose) -> Result<GivenLogs, Failure> {
+    let of_logs = options.runtime_logs.iter().filter(|log| log.is_stdin());
+    let of_bundle = options.bundle.iter().filter(|it| *it == Path::new("-"));
+    if of_logs.count() + of_bundle.count() > 1 {
+        return Err(Failure::request(anyhow::anyhow!(
+            "standard input (`-`) can be read once only"
+        )));
+    }
+    GivenLogs::open(&options.runtime_logs).map_err(unlogged)
+}
+
+/// Joins given logs to the evidence; one that says nothing is told.
+fn join(logs: GivenLogs, evidence: &mut Evidence) -> Result<(), Failure> {
+    for path in logs.join(evidence).map_err(unlogged)? {
+        let path = path.display().to_string();
+        terminal::print_note(&format!(
+            "the log `{}` says nothing of the images that containers wait for",
+            pulldoctor_model::clean_line(&path)
+        ));
+    }
+    Ok(())
 }
 
 /// A word that is nearly a command.
@@ -119,6 +148,7 @@ async fn collect(
     options: &args::Diagnose,
     targets: Vec<Target>,
     registries: Option<Registries>,
+    logs: GivenLogs,
     terminal: &Terminal,
     early: Early<'_>,
 ) -> Result<Option<Evidence>, Failure> {
@@ -162,6 +192,10 @@ async fn collect(
         }
     }
     let mut evidence = scan.finish();
+    if !options.runtime_logs.is_empty() {
+        progress.say("reading logs");
+        join(logs, &mut evidence)?;
+    }
     ask(&cluster, earlier.as_ref(), &mut evidence, &progress).await;
     Ok(Some(evidence))
 }
@@ -297,6 +331,11 @@ pub(crate) fn unconnected(error: ConnectError) -> Failure {
     } else {
         failure
     }
+}
+
+fn unlogged(error: LogError) -> Failure {
+    let help = error.help();
+    Failure::cannot(error.exit(), error).maybe_help(help)
 }
 
 fn unscanned(error: ScanError) -> Failure {

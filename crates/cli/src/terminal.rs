@@ -94,6 +94,19 @@ pub(crate) fn print_error(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// `note:`, beside what goes to standard output.
+pub(crate) fn print_note(text: &str) {
+    let style = stylesheet(AutoStream::choice(&io::stderr()));
+    let width = width(terminal_size::terminal_size_of(io::stderr()));
+    print_error(&pulldoctor_report::failure_line(
+        Label::Key,
+        "note",
+        text,
+        width,
+        style,
+    ));
+}
+
 /// `error:`, `caused by:` and `help:`.
 pub(crate) fn print_failure(failure: &Failure) {
     let style = stylesheet(AutoStream::choice(&io::stderr()));

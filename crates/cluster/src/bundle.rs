@@ -2,6 +2,7 @@
 
 mod answer;
 mod lean;
+mod logs;
 mod objects;
 mod read;
 mod scan;
@@ -21,6 +22,8 @@ use objects::Objects;
 pub struct Bundle {
     name: String,
     source: Source,
+    /// Files of a folder that may be logs of nodes.
+    logs: Vec<PathBuf>,
     index: ImageIndex,
 }
 

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::{
     Bundle, BundleError, Source,
     lean::Lean,
+    logs,
     objects::{Added, Objects},
 };
 use crate::{index::ImageIndex, slim::Text};
@@ -31,11 +32,13 @@ pub(super) fn open(path: &Path) -> Result<Bundle, BundleError> {
         let text = read_capped(path, std::io::stdin().lock(), MOST)?;
         reader.add(path, &text)?;
     } else if path.is_dir() {
-        let mut files = Vec::new();
-        collect(path, 0, &mut files)?;
-        files.sort();
+        let mut files = Files::default();
+        files.collect(path, 0)?;
+        files.objects.sort();
+        files.logs.sort();
         let mut left = MOST;
-        for file in &files {
+        reader.logs = files.logs;
+        for file in &files.objects {
             let text = read_file(file, left)?;
             left = left.saturating_sub(text.len() as u64);
             reader.add(file, &text)?;
@@ -47,26 +50,37 @@ pub(super) fn open(path: &Path) -> Result<Bundle, BundleError> {
     reader.finish(path)
 }
 
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), BundleError> {
-    let failed = |source| BundleError::Read {
-        path: folder.to_owned(),
-        source,
-    };
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let kind = entry.file_type().map_err(failed)?;
-        let path = entry.path();
-        let is_ours = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .is_some_and(|extension| matches!(extension, "json" | "yaml" | "yml"));
-        if kind.is_dir() && depth < DEPTH_MOST {
-            collect(&path, depth + 1, files)?;
-        } else if kind.is_file() && is_ours && files.len() < FILES_MOST {
-            files.push(path);
+/// The files of a folder that may be of use.
+#[derive(Debug, Default)]
+struct Files {
+    objects: Vec<PathBuf>,
+    logs: Vec<PathBuf>,
+}
+
+impl Files {
+    fn collect(&mut self, folder: &Path, depth: usize) -> Result<(), BundleError> {
+        let failed = |source| BundleError::Read {
+            path: folder.to_owned(),
+            source,
+        };
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let kind = entry.file_type().map_err(failed)?;
+            let path = entry.path();
+            let is_object = path
+                .extension()
+                .and_then(|extension| extension.to_str())
+                .is_some_and(|extension| matches!(extension, "json" | "yaml" | "yml"));
+            if kind.is_dir() && depth < DEPTH_MOST {
+                self.collect(&path, depth + 1)?;
+            } else if kind.is_file() && is_object && self.objects.len() < FILES_MOST {
+                self.objects.push(path);
+            } else if kind.is_file() && logs::is_log(&path) && self.logs.len() < FILES_MOST {
+                self.logs.push(path);
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, BundleError> {
@@ -100,6 +114,7 @@ fn read_capped(path: &Path, source: impl std::io::Read, most: u64) -> Result<Vec
 pub(super) struct Reader {
     objects: Objects,
     recording: Option<Evidence>,
+    logs: Vec<PathBuf>,
 }
 
 /// What tells one document from another.
@@ -272,6 +287,7 @@ impl Reader {
         Ok(Bundle {
             name: path.display().to_string(),
             source,
+            logs: self.logs,
             index: ImageIndex::default(),
         })
     }

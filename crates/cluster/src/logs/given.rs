@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fmt,
     fs::File,
     io::{self, BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
@@ -102,68 +101,87 @@ impl LogError {
     }
 }
 
-/// Logs that are open, and not yet read.
+/// Logs that can be read, and are not yet.
+#[derive(Debug, Default)]
 pub struct GivenLogs {
-    logs: Vec<(GivenLog, Box<dyn Read>)>,
+    logs: Vec<(GivenLog, Source)>,
 }
 
-impl fmt::Debug for GivenLogs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.logs.iter().map(|(log, _)| log))
-            .finish()
-    }
+/// Where a log comes from.
+#[derive(Debug)]
+enum Source {
+    Stdin,
+    /// A plain file is opened when its turn comes: there may be more of them than may be open.
+    File,
+    /// A pipe can be opened once.
+    Pipe(File),
 }
 
 impl GivenLogs {
-    /// Opens files, so that one that cannot be read is told before anything is asked.
+    /// Looks whether files can be read, so that one that cannot is told before anything is asked.
     pub fn open(logs: &[GivenLog]) -> Result<Self, LogError> {
-        let open = |log: &GivenLog| -> Result<(GivenLog, Box<dyn Read>), LogError> {
-            let reader: Box<dyn Read> = if log.is_stdin() {
-                Box::new(io::stdin())
-            } else {
-                let failed = |source| LogError::Read {
-                    path: log.path.clone(),
-                    source,
-                };
-                let file = File::open(&log.path).map_err(failed)?;
-                if file.metadata().map_err(failed)?.is_dir() {
-                    return Err(failed(io::ErrorKind::IsADirectory.into()));
-                }
-                Box::new(file)
+        let open = |log: &GivenLog| -> Result<(GivenLog, Source), LogError> {
+            if log.is_stdin() {
+                return Ok((log.clone(), Source::Stdin));
+            }
+            let failed = |source| LogError::Read {
+                path: log.path.clone(),
+                source,
             };
-            Ok((log.clone(), reader))
+            let file = File::open(&log.path).map_err(failed)?;
+            let metadata = file.metadata().map_err(failed)?;
+            if metadata.is_dir() {
+                return Err(failed(io::ErrorKind::IsADirectory.into()));
+            }
+            let source = if metadata.is_file() {
+                Source::File
+            } else {
+                Source::Pipe(file)
+            };
+            Ok((log.clone(), source))
         };
         Ok(Self {
             logs: logs.iter().map(open).collect::<Result<_, _>>()?,
         })
     }
 
-    /// Reads them, and answers what they say of the images that containers wait for.
-    pub fn join(self, evidence: &mut Evidence) -> Result<(), LogError> {
+    /// Reads them, and answers what they say of the images that containers wait for. Gives those
+    /// that say nothing of them.
+    pub fn join(self, evidence: &mut Evidence) -> Result<Vec<PathBuf>, LogError> {
         let waiting: BTreeSet<(&str, &str)> = evidence
             .symptoms
             .iter()
             .filter_map(|symptom| Some((symptom.node.as_deref()?, symptom.image.as_str())))
             .collect();
-        let of = |it: fn((&str, &str)) -> String| -> Vec<String> {
-            let distinct: BTreeSet<String> = waiting.iter().map(|pair| it(*pair)).collect();
-            distinct.into_iter().collect()
-        };
-        let (nodes, images) = (of(|(node, _)| node.into()), of(|(_, image)| image.into()));
-        let mut found = Vec::new();
-        let mut unplaced = Vec::new();
-        let mut sieve = Sieve::new(images, nodes, evidence.observed);
-        for (log, reader) in self.logs {
-            let place = log.node.clone().map_or(Place::Hosts, Place::Node);
-            read(&log.path, reader, place, &mut sieve)?;
+        let nodes: BTreeSet<&str> = waiting.iter().map(|(node, _)| *node).collect();
+        let images: BTreeSet<&str> = waiting.iter().map(|(_, image)| *image).collect();
+        let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+        let mut sieve = Sieve::new(owned(images), owned(nodes), evidence.observed);
+        let (mut silent, mut unplaced) = (Vec::new(), Vec::new());
+        for (log, source) in self.logs {
+            let path = &log.path;
+            let place = log.node.map_or(Place::Hosts, Place::Node);
+            match source {
+                Source::Stdin => read(path, io::stdin().lock(), place, &mut sieve)?,
+                Source::Pipe(file) => read(path, file, place, &mut sieve)?,
+                Source::File => {
+                    let file = File::open(path).map_err(|source| LogError::Read {
+                        path: path.clone(),
+                        source,
+                    })?;
+                    read(path, file, place, &mut sieve)?;
+                }
+            }
+            if sieve.is_silent() {
+                silent.push(path.clone());
+            }
             if sieve.has_unplaced() {
-                unplaced.push(log.path.clone());
+                unplaced.push(path.clone());
             }
         }
-        found.extend(sieve.finish());
         let mut is_left = false;
-        let placed: Vec<Found> = found
+        let placed: Vec<Found> = sieve
+            .finish()
             .into_iter()
             .filter_map(|mut it| {
                 if it.node.is_none() {
@@ -180,7 +198,7 @@ impl GivenLogs {
                 add_gap(evidence, unknown_node(&path));
             }
         }
-        Ok(())
+        Ok(silent)
     }
 }
 
@@ -207,7 +225,7 @@ fn unknown_node(path: &Path) -> Gap {
 }
 
 /// Puts what was found into the evidence: one answer for each node and image.
-pub(crate) fn answer(evidence: &mut Evidence, found: Vec<Found>) {
+fn answer(evidence: &mut Evidence, found: Vec<Found>) {
     for Found { node, image, logs } in found {
         let Some(node) = node else {
             continue;
@@ -240,12 +258,7 @@ pub(crate) fn answer(evidence: &mut Evidence, found: Vec<Found>) {
 }
 
 /// Reads a log of any size through the sieve.
-pub(crate) fn read(
-    path: &Path,
-    source: impl Read,
-    place: Place,
-    sieve: &mut Sieve,
-) -> Result<(), LogError> {
+fn read(path: &Path, source: impl Read, place: Place, sieve: &mut Sieve) -> Result<(), LogError> {
     let failed = |source| LogError::Read {
         path: path.to_owned(),
         source,
@@ -280,4 +293,156 @@ pub(crate) fn read(
     lines.finish(&mut |line| sieve.take(line));
     sieve.end();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+    use pulldoctor_model::{ContainerKind, Symptom};
+
+    use super::*;
+
+    fn symptom(node: &str, image: &str) -> Symptom {
+        Symptom {
+            namespace: "shop".to_owned(),
+            pod: format!("pod-{node}"),
+            pod_uid: "u".to_owned(),
+            container: Some("api".to_owned()),
+            kind: ContainerKind::Container,
+            node: Some(node.to_owned()),
+            owner: None,
+            field: None,
+            image: image.to_owned(),
+            pull_policy: None,
+            reason: "ImagePullBackOff".to_owned(),
+            message: String::new(),
+            since: None,
+            created: None,
+            next_retry: None,
+            pull_secrets: Vec::new(),
+            service_account: None,
+            static_pod: false,
+            ran_before: false,
+            wanted_arch: None,
+        }
+    }
+
+    fn evidence(symptoms: &[(&str, &str)]) -> Evidence {
+        let mut evidence = Evidence::new("x", "x", "2026-11-23T13:00:00Z".parse().unwrap());
+        evidence.symptoms = symptoms
+            .iter()
+            .map(|(node, image)| symptom(node, image))
+            .collect();
+        evidence
+    }
+
+    /// What the log in a file of this name says, as `node image: text`.
+    fn join(given: &str, text: &[u8], evidence: &mut Evidence) -> (Vec<String>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let (node, name) = given.split_once('=').unwrap_or(("", given));
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let log = GivenLog {
+            node: (!node.is_empty()).then(|| node.to_owned()),
+            path,
+        };
+        let silent = GivenLogs::open(&[log]).unwrap().join(evidence).unwrap();
+        let said = evidence.answers.iter().flat_map(|answered| {
+            let (Question::NodeLogs { node, image }, Answer::NodeLogs(logs)) =
+                (&answered.question, &answered.answer)
+            else {
+                return Vec::new();
+            };
+            let lines = logs.lines.iter();
+            lines
+                .map(|line| format!("{node} {image}: {}", line.text))
+                .collect()
+        });
+        (said.collect(), silent.len())
+    }
+
+    const LINE: &[u8] = b"level=error msg=\"reg.lab/a:1 failed\"\n";
+
+    #[test]
+    fn a_log_is_joined_to_the_one_node_where_its_image_waits() {
+        let mut one = evidence(&[("n1", "reg.lab/a:1"), ("n2", "other.lab/b:1")]);
+        let (said, silent) = join("containerd.log", LINE, &mut one);
+        assert_eq!(said, ["n1 reg.lab/a:1: reg.lab/a:1 failed"]);
+        assert_eq!((silent, one.gaps.len()), (0, 0));
+    }
+
+    #[test]
+    fn where_it_can_be_several_nodes_the_person_is_asked() {
+        let mut two = evidence(&[("n1", "reg.lab/a:1"), ("n2", "reg.lab/a:1")]);
+        let (said, _) = join("containerd.log", LINE, &mut two);
+        assert!(said.is_empty());
+        assert!(
+            two.gaps[0].what.contains("--runtime-log NODE="),
+            "{:?}",
+            two.gaps
+        );
+        let mut two = evidence(&[("n1", "reg.lab/a:1"), ("n2", "reg.lab/a:1")]);
+        let (said, _) = join("n2=containerd.log", LINE, &mut two);
+        assert_eq!(said, ["n2 reg.lab/a:1: reg.lab/a:1 failed"]);
+        let mut named = evidence(&[("n1", "reg.lab/a:1"), ("n2", "reg.lab/a:1")]);
+        let line = [b"Nov 23 12:00:00 n2 containerd[1]: ".as_slice(), LINE].concat();
+        assert_eq!(join("x", &line, &mut named).0.len(), 1);
+        assert!(named.gaps.is_empty());
+    }
+
+    #[test]
+    fn a_compressed_log_is_unfolded_and_a_silent_one_told() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(LINE).unwrap();
+        let folded = encoder.finish().unwrap();
+        let mut one = evidence(&[("n1", "reg.lab/a:1")]);
+        assert_eq!(join("x.gz", &folded, &mut one).0.len(), 1);
+        let mut other = evidence(&[("n1", "other.lab/a:1")]);
+        assert_eq!(join("x", LINE, &mut other), (Vec::new(), 1));
+    }
+
+    #[test]
+    fn two_logs_of_a_node_are_one_answer_in_the_order_of_time() {
+        let mut evidence = evidence(&[("n1", "reg.lab/a:1")]);
+        for (at, text) in [(2, "second"), (1, "first")] {
+            let line = format!("time=\"2026-11-23T12:00:0{at}Z\" msg=\"reg.lab/a:1 {text}\"\n");
+            join("n1=x.log", line.as_bytes(), &mut evidence);
+        }
+        assert_eq!(evidence.answers.len(), 1);
+        let (said, _) = join("n1=x.log", b"", &mut evidence);
+        assert!(
+            said[0].ends_with("first") && said[1].ends_with("second"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_before_anything_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |path: PathBuf| GivenLogs::open(&[GivenLog { node: None, path }]);
+        assert!(of(folder.path().join("missing")).is_err());
+        assert!(of(folder.path().to_owned()).is_err());
+        let path = folder.path().join("system.journal");
+        std::fs::write(&path, b"LPKSHHRH\0\0").unwrap();
+        let mut evidence = evidence(&[("n1", "reg.lab/a:1")]);
+        let error = of(path).unwrap().join(&mut evidence).unwrap_err();
+        assert!(
+            error
+                .help()
+                .is_some_and(|help| help.contains("journalctl --file"))
+        );
+    }
+
+    #[test]
+    fn a_node_may_stand_before_the_file() {
+        let read = |text: &str| text.parse::<GivenLog>().unwrap();
+        assert_eq!(
+            read("n1.example.com=/x/y.log").node.as_deref(),
+            Some("n1.example.com")
+        );
+        assert_eq!(read("/x/a=b.log").node, None);
+        assert!(read("n1=-").is_stdin() && read("-").is_stdin());
+    }
 }

@@ -40,6 +40,7 @@ pub(crate) struct Sieve {
     /// An entry that goes on over the next lines, as klog writes long values.
     open: Option<String>,
     is_unplaced: bool,
+    is_silent: bool,
     count: u64,
     kept: BTreeMap<(Option<String>, usize), Kept>,
 }
@@ -83,6 +84,7 @@ impl Sieve {
             unit: String::new(),
             open: None,
             is_unplaced: false,
+            is_silent: true,
             count: 0,
             kept: BTreeMap::new(),
         }
@@ -92,6 +94,7 @@ impl Sieve {
     pub(crate) fn begin(&mut self, place: Place, unit: &str) -> Lines {
         self.open = None;
         self.is_unplaced = false;
+        self.is_silent = true;
         self.place = place;
         self.unit = clean_line(unit).into_owned();
         Lines::new(LINE_MOST)
@@ -134,6 +137,11 @@ impl Sieve {
         }
     }
 
+    /// Whether the log that was read last has no line about any of the images.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
     /// Whether the log that was read last has lines of which nothing says the node.
     pub(crate) fn has_unplaced(&self) -> bool {
         self.is_unplaced
@@ -159,6 +167,7 @@ impl Sieve {
             },
         };
         self.is_unplaced |= node.is_none();
+        self.is_silent = false;
         let unit = match entry.unit.as_deref() {
             Some("dockerd") => "docker".to_owned(),
             Some(unit) => clean_line(unit).into_owned(),
