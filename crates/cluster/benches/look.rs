@@ -43,9 +43,11 @@ fn cluster(nodes: usize) -> (FakeCluster, Kubelet) {
     for at in 1..=nodes {
         let name = format!("n{at}");
         let info = json!({"operatingSystem": "linux", "architecture": "amd64"});
-        fake.put(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
-            "status": {"nodeInfo": info, "images": [{"names": [PAUSE], "sizeBytes": 1}]}}))
-            .unwrap();
+        fake.put(
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "status": {"nodeInfo": info, "images": [{"names": [PAUSE], "sizeBytes": 1}]}}),
+        )
+        .unwrap();
         kubelet = kubelet.node(&name, &[PAUSE]);
     }
     fake.latency(Duration::from_millis(5));
