@@ -233,7 +233,7 @@ async fn a_missing_right_is_a_gap_with_its_rules() {
     let (fake, _running) = cluster(1, probe);
     fake.forbid(Forbid::everywhere("create", "*"));
     let question = view("n1", "shop/api:1");
-    let evidence = ask_with(&fake, access(), &[question.clone()]).await;
+    let evidence = ask_with(&fake, access(), std::slice::from_ref(&question)).await;
     let gap = evidence.gap(&question).unwrap();
     assert_eq!(gap.why, GapReason::Forbidden);
     assert!(!gap.hides_pods);
@@ -257,7 +257,7 @@ async fn the_same_cluster_gives_the_same_gaps() {
             Run::Rejected("OutOfpods".to_owned(), format!("pod {name} does not fit"))
         });
         let question = view("n1", "shop/api:1");
-        let evidence = ask_with(&fake, access(), &[question.clone()]).await;
+        let evidence = ask_with(&fake, access(), std::slice::from_ref(&question)).await;
         texts.push(gap(&evidence, &question).0.to_owned());
     }
     assert_eq!(texts[0], texts[1]);

@@ -1,4 +1,8 @@
 //! Nodes of a fake cluster on which the real probe runs, as far as a test's network goes.
+#![allow(
+    dead_code,
+    reason = "every test crate uses some of these helpers, none uses all"
+)]
 
 use std::sync::Arc;
 
