@@ -229,6 +229,7 @@ impl Node {
             "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%",
                              "nodefs.inodesFree": "0%", "imagefs.available": "0%", "imagefs.inodesFree": "0%"},
             "imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99,
+            "enableSystemLogHandler": true, "enableSystemLogQuery": true,
             "registryPullQPS": 50, "registryBurst": 100,
             "maxPods": 200, "nodeStatusUpdateFrequency": "5s",
             "cpuManagerPolicy": "none", "shutdownGracePeriod": "0s",
@@ -245,6 +246,23 @@ impl Node {
         config
     }
 
+    /// The log of one of its programs. It is `/var/log/PROGRAM.log` to the node itself too, where
+    /// a kubelet without journald looks for it: a hard link, since it follows no symbolic one out
+    /// of that folder.
+    fn log(&self, program: &str) -> Result<PathBuf> {
+        let log = paths::data("logs").join(format!("{}.{program}.log", self.name));
+        let own = paths::data("namespaces")
+            .join(self.name)
+            .join("var-log")
+            .join(format!("{program}.log"));
+        fs::File::options().create(true).append(true).open(&log)?;
+        if !own.exists() {
+            fs::hard_link(&log, &own)
+                .with_context(|| format!("failed to link {}", own.display()))?;
+        }
+        Ok(log)
+    }
+
     /// Starts containerd, with `env` beside its search path, and waits until it answers.
     ///
     /// # Errors
@@ -256,7 +274,7 @@ impl Node {
         env: &[(&str, String)],
     ) -> Result<()> {
         let role = format!("{}/containerd", self.name);
-        let log = paths::data("logs").join(format!("{}.containerd.log", self.name));
+        let log = self.log("containerd")?;
         let (program, path) = self.programs();
         let mut argv = namespace.enter();
         argv.extend([
@@ -384,7 +402,7 @@ impl Node {
     /// # Errors
     /// When the process cannot be started.
     pub fn start_kubelet(&self, state: &mut State, namespace: &Namespace) -> Result<()> {
-        let log = paths::data("logs").join(format!("{}.kubelet.log", self.name));
+        let log = self.log("kubelet")?;
         let mut argv = namespace.enter();
         argv.extend([
             paths::bin().join("kubelet").display().to_string(),
