@@ -85,7 +85,7 @@ pub(crate) struct Wish {
 pub(crate) struct Streamed {
     /// It was not cut.
     pub(crate) is_whole: bool,
-    /// Only its end was sent, as it was wished.
+    /// Only its end was sent, as it was wished: its first line may be a part of one.
     pub(crate) is_tail: bool,
     /// The `Content-Type`, `text/html` for instance.
     pub(crate) kind: String,
@@ -172,7 +172,14 @@ impl Api {
             if !response.status().is_success() {
                 return Err(refusal(response).await);
             }
-            let is_tail = response.status() == StatusCode::PARTIAL_CONTENT;
+            // A text that is shorter than the wished end is sent whole, under the same status.
+            let begins = response
+                .headers()
+                .get(header::CONTENT_RANGE)
+                .and_then(|value| value.to_str().ok())
+                .and_then(|value| value.strip_prefix("bytes "))
+                .and_then(|value| value.split('-').next());
+            let is_tail = response.status() == StatusCode::PARTIAL_CONTENT && begins != Some("0");
             let kind = response
                 .headers()
                 .get(header::CONTENT_TYPE)

@@ -189,6 +189,15 @@ async fn where_a_service_logs_to_a_file_its_end_is_read() {
         "404 page not found\n",
     );
     missing.status = Some(404);
+    // Shorter than what is asked for: sent whole, as a part.
+    let mut whole = text(
+        "/api/v1/nodes/n1/proxy/logs/crio/crio.log",
+        &format!("{}{}", line(1, "first"), line(3, "last")),
+    );
+    whole.status = Some(206);
+    whole
+        .headers
+        .insert("content-range".to_owned(), "bytes 0-99/100".to_owned());
     fake.faults(&[
         text(
             LOGS,
@@ -197,10 +206,7 @@ async fn where_a_service_logs_to_a_file_its_end_is_read() {
         ),
         tail,
         missing,
-        text(
-            "/api/v1/nodes/n1/proxy/logs/crio/crio.log",
-            &format!("{}{}", line(1, "first"), line(3, "last")),
-        ),
+        whole,
     ]);
     let evidence = ask(&fake, &[logs("reg.lab/a:1")]).await;
     assert_eq!(

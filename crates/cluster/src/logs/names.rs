@@ -24,7 +24,7 @@ enum Needle {
     Written,
     /// The repository with its host.
     Repository,
-    /// `/v2/PATH/`.
+    /// `/v2/PATH/`, of its registry or of a mirror of it.
     Path,
     /// The hexadecimal digits of its digest.
     Digest,
@@ -37,6 +37,8 @@ enum Needle {
 struct Wanted {
     tag: Option<String>,
     digest: Option<String>,
+    /// Under which names its registry is spoken to, its own first.
+    hosts: Vec<String>,
 }
 
 /// The names of images, all looked for at once.
@@ -79,6 +81,7 @@ impl Names {
                 wanted.push(Wanted {
                     tag: None,
                     digest: None,
+                    hosts: Vec::new(),
                 });
                 continue;
             };
@@ -88,12 +91,14 @@ impl Names {
             if let Some(digest) = reference.digest() {
                 add(Needle::Digest, digest.hex().to_owned());
             }
-            for host in hosts(&reference) {
-                add(Needle::Host, host);
+            let hosts = hosts(&reference);
+            for host in &hosts {
+                add(Needle::Host, host.clone());
             }
             wanted.push(Wanted {
                 tag: reference.effective_tag().map(str::to_owned),
                 digest: reference.digest().map(|digest| digest.hex().to_owned()),
+                hosts,
             });
         }
         Ok(Self {
@@ -115,8 +120,7 @@ impl Names {
         let mut found: Vec<(usize, About)> = Vec::new();
         for hit in self.automaton.find_overlapping_iter(line) {
             let (needle, images) = &self.needles[hit.pattern().as_usize()];
-            let before = line[..hit.start()].last().copied();
-            let after = &line[hit.end()..];
+            let (before, after) = (&line[..hit.start()], &line[hit.end()..]);
             for image in images {
                 let Some(about) = about(*needle, before, after, &self.wanted[*image]) else {
                     continue;
@@ -160,8 +164,8 @@ fn in_name(byte: u8) -> bool {
 }
 
 /// What a hit is about; none where it is a part of a longer name.
-fn about(needle: Needle, before: Option<u8>, after: &[u8], wanted: &Wanted) -> Option<About> {
-    let next = after.first().copied();
+fn about(needle: Needle, text: &[u8], after: &[u8], wanted: &Wanted) -> Option<About> {
+    let (before, next) = (text.last().copied(), after.first().copied());
     match needle {
         Needle::Written => {
             let is_whole =
@@ -210,6 +214,9 @@ fn about(needle: Needle, before: Option<u8>, after: &[u8], wanted: &Wanted) -> O
             }
         }
         Needle::Path => {
+            if !is_of_registry(text, after, &wanted.hosts) {
+                return None;
+            }
             let Some(rest) = after.strip_prefix(b"manifests/") else {
                 return Some(About::Image);
             };
@@ -236,6 +243,41 @@ fn about(needle: Needle, before: Option<u8>, after: &[u8], wanted: &Wanted) -> O
             (!is_part && !is_other).then_some(About::Registry)
         }
     }
+}
+
+/// Whether the URL around `/v2/PATH/` is of one of these hosts, or of a mirror of the first
+/// (`?ns=`, as containerd asks). Another registry may have the same path.
+fn is_of_registry(before: &[u8], after: &[u8], hosts: &[String]) -> bool {
+    let in_url = |byte: u8| !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\\' | b'\'');
+    let start = before
+        .iter()
+        .rposition(|byte| !in_url(*byte))
+        .map_or(0, |at| at + 1);
+    let end = after
+        .iter()
+        .position(|byte| !in_url(*byte))
+        .unwrap_or(after.len());
+    let head = String::from_utf8_lossy(&before[start..]);
+    let Some((_, authority)) = head.rsplit_once("://") else {
+        return true;
+    };
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let host = host.split('/').next().unwrap_or(host);
+    let host = host
+        .strip_suffix(":443")
+        .or_else(|| host.strip_suffix(":80"))
+        .unwrap_or(host);
+    if hosts.iter().any(|own| own == host) {
+        return true;
+    }
+    let tail = String::from_utf8_lossy(&after[..end]);
+    tail.split(['?', '&'])
+        .filter_map(|pair| pair.strip_prefix("ns="))
+        .any(|registry| {
+            let registry = registry.replace("%3A", ":").replace("%3a", ":");
+            let registry = registry.trim_end_matches([':', ',', ')']);
+            hosts.first().is_some_and(|own| own == registry)
+        })
 }
 
 /// Whether a name goes on. A dot at its end ends a sentence.
@@ -365,6 +407,14 @@ mod tests {
             ("reg.lab/shop/api:1", "https://reg.lab:5000/v2/"),
             ("nginx:1", "myregistry/nginx:10"),
             ("nginx:1", "quay.io/nginx:1"),
+            (
+                "reg.lab/shop/api:1",
+                "Head \"https://other.lab/v2/shop/api/manifests/1\": EOF",
+            ),
+            (
+                "reg.lab/shop/api:1",
+                "Head \"http://m/v2/shop/api/manifests/1?ns=other.lab\": EOF",
+            ),
             ("reg.lab/shop/api:1", "nothing of it"),
         ] {
             assert_eq!(told(image, line), None, "{image}: {line}");
