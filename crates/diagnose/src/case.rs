@@ -1,18 +1,19 @@
 //! One symptom in its evidence, as the causes see it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, rc::Rc};
 
 use pulldoctor_messages::{Fault, HostRole, Reading};
 use pulldoctor_model::{
-    Answer, Answered, CauseId, Confidence, Event, Evidence, EvidenceItem, Filesystem, Finding, Gap,
-    ImagePlace, KeyringFacts, KubeletConfig, KubeletPull, NodeFacts, NodeFilesystems, NodeHost,
-    NodeLogs, NodeMetrics, NodeRole, NodeView, Object, OwnerFacts, Question, RegistryCredentials,
-    RegistryUse, SecretFacts, ServiceAccountFacts, Symptom, Vantage, clean_line,
-    registry::Transcript, shorten,
+    Answer, Answered, CauseId, Confidence, ContainerKind, Event, Evidence, EvidenceItem,
+    Filesystem, Finding, Gap, ImagePlace, KeyringFacts, KubeletConfig, KubeletPull, NodeFacts,
+    NodeFilesystems, NodeHost, NodeLogs, NodeMetrics, NodeRole, NodeView, Object, OwnerFacts,
+    Question, RegistryCredentials, RegistryUse, SecretFacts, ServiceAccountFacts, Symptom, Vantage,
+    clean_line, registry::Transcript, shorten,
 };
 use pulldoctor_reference::Reference;
 
 use crate::{
+    causes::logs::lines,
     known::Known,
     texts::{Readings, Told, collect},
 };
@@ -114,7 +115,7 @@ impl<'a> Case<'a> {
             })
             .seen()
             .unwrap_or_default();
-        Self {
+        let mut case = Self {
             evidence,
             symptom,
             image: Reference::parse(&symptom.image).ok(),
@@ -122,7 +123,16 @@ impl<'a> Case<'a> {
             index,
             told: collect(symptom, events, &index.readings),
             silence: Reading::default(),
+        };
+        if !case.text_has_cause() && symptom.kind != ContainerKind::Sandbox {
+            // The runtime's log tells what the kubelet's message has lost.
+            let logged: Vec<Told> = lines(&case)
+                .map(|said| Told::of_log(&said.line.text, said.reading, said.line.time))
+                .filter(Told::has_cause)
+                .collect();
+            case.told.splice(0..0, logged);
         }
+        case
     }
 
     /// A pasted text, already read: nothing else is known.
@@ -148,6 +158,11 @@ impl<'a> Case<'a> {
         self.told
             .first()
             .map_or(&self.silence, |told| &told.reading)
+    }
+
+    /// What another text says, read once.
+    pub(crate) fn read(&self, text: &str) -> Rc<Reading> {
+        self.index.readings.of(text)
     }
 
     /// What went wrong according to the judged text.
@@ -503,10 +518,18 @@ impl<'a> Case<'a> {
     /// The judged text as a piece of evidence.
     pub fn text_item(&self) -> Option<EvidenceItem> {
         let text = self.text();
+        let log = self
+            .told
+            .first()
+            .filter(|told| told.is_log)
+            .and_then(|_| self.node_logs().answered());
         (!text.is_empty()).then(|| EvidenceItem {
-            question: "why did the pull fail?".to_owned(),
+            question: log.map_or_else(
+                || "why did the pull fail?".to_owned(),
+                |answered| answered.question.to_string(),
+            ),
             answer: shorten(&clean_line(text), 1_000).into_owned(),
-            from: Vantage::Text,
+            from: log.map_or(Vantage::Text, |answered| answered.from.clone()),
             took_ms: None,
         })
     }

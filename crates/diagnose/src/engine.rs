@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use pulldoctor_model::{Diagnosis, Evidence, Question, Report};
+use pulldoctor_model::{CauseId, Diagnosis, Evidence, Question, Report};
 
 use crate::{
     case::{Case, Index},
@@ -39,10 +39,25 @@ pub fn node_questions(evidence: &Evidence) -> Vec<Question> {
     let mut seen = HashSet::new();
     judge(evidence)
         .into_iter()
-        .flat_map(|diagnosis| diagnosis.first.open)
+        .flat_map(|diagnosis| {
+            let node = evidence.symptoms[diagnosis.symptom].node.clone();
+            let told = told_by_config(diagnosis.first.cause)
+                .then_some(node)
+                .flatten()
+                .map(|name| Question::NodeConfig { name });
+            diagnosis.first.open.into_iter().chain(told)
+        })
         .filter(|question| question.is_of_node_view() && !index.is_settled(question))
         .filter(|question| seen.insert(question.clone()))
         .collect()
+}
+
+/// Whether a finding says more where the kubelet's settings are known, however sure it is.
+fn told_by_config(cause: CauseId) -> bool {
+    matches!(
+        cause,
+        CauseId::PullQpsExceeded | CauseId::DiskFull | CauseId::InodesExhausted
+    )
 }
 
 fn questions_of(case: &Case<'_>, index: &Index<'_>) -> Vec<Question> {

@@ -12,7 +12,8 @@ pub(crate) struct Readings {
 }
 
 impl Readings {
-    fn of(&self, text: &str) -> Rc<Reading> {
+    /// What a text says.
+    pub(crate) fn of(&self, text: &str) -> Rc<Reading> {
         if let Some(reading) = self.known.borrow().get(text) {
             return Rc::clone(reading);
         }
@@ -33,6 +34,8 @@ pub(crate) struct Told {
     pub(crate) reading: Rc<Reading>,
     /// When it was last said; none for the container's status, which is always the newest.
     pub(crate) at: Option<Timestamp>,
+    /// It is a line of the node's logs.
+    pub(crate) is_log: bool,
 }
 
 impl Told {
@@ -41,6 +44,7 @@ impl Told {
             text: text.to_owned(),
             reading: readings.of(text),
             at,
+            is_log: false,
         }
     }
 
@@ -50,6 +54,17 @@ impl Told {
             text: text.to_owned(),
             reading: Rc::new(reading),
             at: None,
+            is_log: false,
+        }
+    }
+
+    /// A line of the node's logs.
+    pub(crate) fn of_log(text: &str, reading: Rc<Reading>, at: Option<Timestamp>) -> Self {
+        Self {
+            text: text.to_owned(),
+            reading,
+            at,
+            is_log: true,
         }
     }
 

@@ -4,8 +4,10 @@ use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::{
-    disk::{self, Disks, is_kubelet_record, space_or_inodes},
+    disk::{self, Disks, bytes, is_kubelet_record, space_or_inodes},
+    disk_needs::{Needs, with_what_fills},
     node_view::{on_node, with_move_away},
+    support::ask_registry,
 };
 use crate::{
     case::Case,
@@ -59,7 +61,12 @@ cause! {
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
     if matches!(case.fault(), Fault::NoSpace | Fault::DiskQuota) {
-        disk::questions(case)
+        let mut asked = disk::questions(case);
+        if !case.pasted {
+            // What the image needs is in its manifest.
+            asked.extend(ask_registry(case));
+        }
+        asked
     } else {
         Vec::new()
     }
@@ -75,7 +82,13 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if ambiguous && disks.prove_inodes() && disks.full.is_empty() {
         return None;
     }
-    let proven = disks.prove_bytes();
+    let image_disk = case.filesystems().seen().and_then(|all| all.image.as_ref());
+    let needs = Needs::of(case);
+    // The runtime removes what it wrote of a failed pull, so a disk that is too small may look
+    // roomy again.
+    let too_small = needs
+        .filter(|needs| disks.full.is_empty() && disks.inodes_are_fine && needs.exceed(image_disk));
+    let proven = disks.prove_bytes() || too_small.is_some();
     let confidence = if proven {
         Confidence::Proven
     } else if !ambiguous || disks.inodes_are_fine {
@@ -91,6 +104,11 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     };
     let summary = match disks.full.first() {
         Some(line) => format!("{node} has no space left on its {line}"),
+        None if let Some(needs) = &too_small => format!(
+            "{node} has {} left on its image file system, and the image needs {} and more",
+            bytes(image_disk.and_then(|one| one.available).unwrap_or_default()),
+            bytes(needs.compressed)
+        ),
         None if *case.fault() == Fault::DiskQuota => {
             format!("a disk quota of {node} is used up")
         }
@@ -101,6 +119,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     };
     let mut finding = case.finding(CauseId::DiskFull, confidence, case.node_object(), summary);
     finding = disks.tell(finding, case);
+    if let Some(needs) = &needs {
+        finding = needs.tell(finding);
+    }
+    finding = with_what_fills(finding, case);
     if confidence == Confidence::Possible {
         finding = finding
             .rival(

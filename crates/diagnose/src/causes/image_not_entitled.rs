@@ -1,11 +1,15 @@
 //! `image-not-entitled`.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, PullPolicy, Question};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, PullPolicy, Question, clean_line, shorten,
+};
 
 use super::{
     node_view::lists_image,
-    support::credentials::{is_blank, login_questions, lookup, with_login, word},
+    support::credentials::{
+        Worth, is_blank, login_questions, lookup, open_kubelet, with_login, word, worth,
+    },
 };
 use crate::{
     case::Case,
@@ -74,17 +78,26 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let node = case.node();
     let facts = node.seen()?;
     let image = case.image.as_ref()?;
-    let verifies = facts
-        .kubelet_minor()
-        .is_some_and(|minor| minor >= VERIFIES_FROM);
+    let policy = case
+        .node_config()
+        .seen()
+        .and_then(|config| config.image_pull_credentials_verification_policy.as_deref());
+    let verifies = match policy {
+        Some(policy) => policy != "NeverVerify",
+        None => facts
+            .kubelet_minor()
+            .is_some_and(|minor| minor >= VERIFIES_FROM),
+    };
     if !verifies || !lists_image(facts, image) {
         return None;
     }
     let on_node = case.symptom.node.as_deref().unwrap_or("the node");
+    // Its own try with the pod's credentials: they do not open the image's repository.
+    let is_shut_out = matches!(worth(case), Some(Worth::Refused | Worth::Nothing));
     let mut finding = case
         .finding(
             CauseId::ImageNotEntitled,
-            if never {
+            if never && !is_shut_out {
                 Confidence::Likely
             } else {
                 Confidence::Proven
@@ -99,8 +112,29 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             node.answered(),
             format!("kubelet {}, and the image is in its list", facts.kubelet),
         );
+    if let Some(policy) = policy {
+        finding = finding.seen(
+            case.node_config().answered(),
+            format!(
+                "imagePullCredentialsVerificationPolicy is `{}`",
+                clean_line(policy)
+            ),
+        );
+    }
     if let Some(word) = refused {
         finding = with_login(finding, case, word);
+    } else {
+        if is_shut_out && let Some(pull) = case.kubelet_pull().seen() {
+            finding = finding.seen(
+                case.kubelet_pull().answered(),
+                shorten(&clean_line(&pull.message), 400).into_owned(),
+            );
+        }
+        let config = case
+            .node_config_question()
+            .and_then(|question| case.unanswered(question))
+            .filter(|_| finding.confidence < Confidence::Proven);
+        finding = open_kubelet(finding, case).open(config);
     }
     finding = finding.remedy(
         "name-secret",
@@ -121,7 +155,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence, NodeFacts, NodeImage, PullPolicy};
+    use pulldoctor_model::{
+        Answer, CauseId, Confidence, KubeletConfig, NodeFacts, NodeImage, PullPolicy, Question,
+    };
 
     use crate::{
         causes::support::credentials::samples::{
@@ -183,6 +219,33 @@ mod tests {
         assert_eq!(finding.cause, CauseId::ImageNotEntitled);
         assert_eq!(finding.confidence, Confidence::Likely);
         assert_eq!(fixture.node(node()).cause(), CauseId::NeverPullAbsent);
+    }
+
+    #[test]
+    fn the_kubelets_own_settings_decide_whether_it_verifies() {
+        let text = "Container image \"registry.example.com/shop/api:1\" is not present with pull policy of Never";
+        let never = || {
+            stuck(IMAGE, "ErrImageNeverPull", text)
+                .symptom(|symptom| symptom.pull_policy = Some(PullPolicy::Never))
+        };
+        let question = Question::NodeConfig {
+            name: "n1".to_owned(),
+        };
+        let with = |kubelet: &str, policy: &str| {
+            let config = KubeletConfig {
+                image_pull_credentials_verification_policy: Some(policy.to_owned()),
+                ..KubeletConfig::default()
+            };
+            let fixture = never().node(holding(kubelet));
+            fixture
+                .by_node(question.clone(), Answer::NodeConfig(Box::new(config)))
+                .cause()
+        };
+        let open = never().node(holding("v1.37.2"));
+        assert!(crate::node_questions(&open.evidence).contains(&question));
+        assert_eq!(with("v1.37.2", "NeverVerify"), CauseId::NeverPullAbsent);
+        assert_eq!(with("v1.37.2", "AlwaysVerify"), CauseId::ImageNotEntitled);
+        assert_eq!(with("v1.34.1", "AlwaysVerify"), CauseId::ImageNotEntitled);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
 use super::{
     disk::{self, Disks, space_or_inodes},
+    disk_needs::with_what_fills,
     node_view::{on_node, with_move_away},
 };
 use crate::{
@@ -77,7 +78,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         case.node_object(),
         summary,
     );
-    finding = disks.tell(finding, case);
+    finding = with_what_fills(disks.tell(finding, case), case);
     if disks.bytes_are_fine {
         finding = finding.rules_out(
             CauseId::DiskFull,

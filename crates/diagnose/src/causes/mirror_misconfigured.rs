@@ -4,6 +4,7 @@ use pulldoctor_messages::{Fault, Layer};
 use pulldoctor_model::{CauseId, Confidence, Finding, Question};
 
 use super::{
+    logs::{self, with_line},
     network::{Route, route, subject, unreachable, with_places},
     runtime_files::with_mirror_file,
     support::missing::says_missing,
@@ -169,6 +170,20 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                 case.failed_host()
             ),
         ))),
+        (Route::Registry, _)
+            if !case.pasted
+                && let Some(mirror) = logs::mirror(case) =>
+        {
+            let finding = finding(
+                case,
+                Confidence::Possible,
+                format!(
+                    "`{}`, which the runtime asks before `{registry}`, {}",
+                    mirror.host, mirror.how
+                ),
+            );
+            Some(beside(with_line(finding, case, &mirror.said)))
+        }
         _ if case.reading().layers.contains(&Layer::MirrorsFailed) => {
             let mirrors = mirrors(case);
             Some(beside(finding(
@@ -222,6 +237,20 @@ fn is_served_without(case: &Case<'_>) -> bool {
 /// there all along, so the runtime asked somebody else.
 fn hidden(case: &Case<'_>) -> Finding {
     let registry = case.registry();
+    if let Some(mirror) = logs::mirror(case) {
+        let finding = finding(
+            case,
+            case.cap(Confidence::Proven),
+            format!(
+                "`{}`, which the runtime asks in place of `{registry}`, {}; `{registry}` serves \
+                 `{}` to the node itself",
+                mirror.host,
+                mirror.how,
+                case.image_name()
+            ),
+        );
+        return with_line(finding, case, &mirror.said);
+    }
     let places = Places::of_image(case);
     let was_there = places
         .as_ref()

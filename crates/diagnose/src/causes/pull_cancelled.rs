@@ -2,7 +2,11 @@
 
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
-use super::{node_view::on_node, pull_timeout::is_callers_own};
+use super::{
+    logs::open_logs,
+    node_view::on_node,
+    pull_timeout::{gave_up, is_callers_own},
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -44,12 +48,12 @@ fn questions(_: &Case<'_>) -> Vec<Question> {
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
-    if !is_callers_own(case) {
+    if !is_callers_own(case) || gave_up(case) {
         return None;
     }
     let node = on_node(case);
-    Some(
-        case.finding(
+    let finding = case
+        .finding(
             CauseId::PullCancelled,
             Confidence::Possible,
             case.node_object(),
@@ -59,18 +63,20 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             CauseId::PullTimeout,
             "a pull that is given up for lack of progress is cancelled too",
             "the runtime's log on the node: `because of no progress in` names a timeout",
-        )
-        .next(
-            format!("was the kubelet of {node} restarted, or the pod deleted?"),
-            Some("journalctl -u kubelet --since -1h".to_owned()),
-        )
-        .remedy(
-            "wait",
-            Applicability::Safe,
-            "nothing to mend: the kubelet tries again",
-            None,
-        )
-        .into(),
+        );
+    Some(
+        open_logs(finding, case)
+            .next(
+                format!("was the kubelet of {node} restarted, or the pod deleted?"),
+                Some("journalctl -u kubelet --since -1h".to_owned()),
+            )
+            .remedy(
+                "wait",
+                Applicability::Safe,
+                "nothing to mend: the kubelet tries again",
+                None,
+            )
+            .into(),
     )
 }
 

@@ -57,6 +57,19 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             on_node(case)
         ),
     );
+    if let Some(config) = case.node_config().seen()
+        && let (Some(qps), Some(burst)) = (config.registry_pull_qps, config.registry_burst)
+    {
+        finding = finding
+            .seen(
+                case.node_config().answered(),
+                format!("registryPullQPS {qps}, registryBurst {burst}"),
+            )
+            .note(
+                "limit",
+                format!("{qps} pulls a second, and up to {burst} at once"),
+            );
+    }
     let others = neighbours(case).count();
     if others > 0 {
         finding = finding.note("same node", format!("{others} more containers wait there"));
@@ -76,7 +89,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence};
+    use pulldoctor_model::{Answer, CauseId, Confidence, KubeletConfig, Question};
 
     use crate::fixture::stuck;
 
@@ -91,6 +104,30 @@ mod tests {
         let pasted = crate::read_text("Failed to pull image \"a/b:1\": pull QPS exceeded");
         assert_eq!(pasted.finding.cause, CauseId::PullQpsExceeded);
         assert_eq!(pasted.finding.confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn the_kubelets_own_limit_is_told_where_it_can_be_read() {
+        let question = Question::NodeConfig {
+            name: "n1".to_owned(),
+        };
+        let stuck = stuck(IMAGE, "ErrImagePull", "pull QPS exceeded");
+        assert!(crate::node_questions(&stuck.evidence).contains(&question));
+        // It would change nothing, so that it may not be read does not count.
+        let forbidden = stuck.clone().forbid(question.clone());
+        assert!(!crate::report(&forbidden.evidence).gaps[0].counts);
+        let config = KubeletConfig {
+            registry_pull_qps: Some(1),
+            registry_burst: Some(2),
+            ..KubeletConfig::default()
+        };
+        let finding = stuck
+            .by_node(question, Answer::NodeConfig(Box::new(config)))
+            .judge();
+        assert!(finding.notes.contains(&(
+            "limit".to_owned(),
+            "1 pulls a second, and up to 2 at once".to_owned()
+        )));
     }
 
     #[test]

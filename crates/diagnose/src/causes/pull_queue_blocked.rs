@@ -6,6 +6,7 @@ use pulldoctor_model::{
 };
 
 use super::{
+    logs::open_logs,
     node_view::{age, duration, is, neighbours, on_node},
     support::quote,
 };
@@ -97,13 +98,19 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         Some((holder, start)) => (*holder, *start, waiting.len()),
         None => (case.symptom, since, waiting.len()),
     };
+    let lanes = lanes(case);
+    let confidence = match (&older, lanes) {
+        (Some(_), Some(Lanes::One)) => Confidence::Proven,
+        // There is room for more than wait: nobody is held up.
+        (_, Some(Lanes::Many(most))) if most.is_none_or(|most| waiting.len() < most) => {
+            Confidence::Possible
+        }
+        (Some(_), _) => Confidence::Likely,
+        (None, _) => Confidence::Possible,
+    };
     let mut finding = case.finding(
         CauseId::PullQueueBlocked,
-        if older.is_some() {
-            Confidence::Likely
-        } else {
-            Confidence::Possible
-        },
+        confidence,
         case.node_object(),
         format!(
             "the pull of `{}` on {node} has gone on for {} without a result, and {behind} more wait",
@@ -126,12 +133,34 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                 duration(age(case, since))
             ),
         );
+    if let Some(lanes) = lanes {
+        finding = finding.seen(
+            case.node_config().answered(),
+            match lanes {
+                Lanes::One => "the kubelet pulls one image at a time".to_owned(),
+                Lanes::Many(Some(most)) => {
+                    format!("the kubelet pulls up to {most} images at a time")
+                }
+                Lanes::Many(None) => "the kubelet pulls any number of images at a time".to_owned(),
+            },
+        );
+    }
     if finding.confidence == Confidence::Possible {
         finding = finding.rival(
             CauseId::PullTimeout,
-            "this is the oldest pull of the node: it may be slow or stalled itself",
+            match lanes {
+                Some(Lanes::Many(_)) => {
+                    "the kubelet has room for more pulls: this one may be slow or stalled itself"
+                }
+                _ => "this is the oldest pull of the node: it may be slow or stalled itself",
+            },
             "the runtime's log on the node, and whether bytes arrive",
         );
+        finding = open_logs(finding, case);
+    }
+    if finding.confidence < Confidence::Proven {
+        let config = case.node_config_question();
+        finding = finding.open(config.and_then(|question| case.unanswered(question)));
     }
     Some(
         finding
@@ -157,6 +186,27 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             )
             .into(),
     )
+}
+
+/// How many images the kubelet pulls at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lanes {
+    One,
+    /// As many as this, or any number.
+    Many(Option<usize>),
+}
+
+/// What the kubelet's settings say, where they were read.
+fn lanes(case: &Case<'_>) -> Option<Lanes> {
+    let config = case.node_config().seen()?;
+    let most = config
+        .max_parallel_image_pulls
+        .and_then(|most| usize::try_from(most).ok());
+    match (config.serialize_image_pulls, most) {
+        (Some(true), _) | (_, Some(1)) => Some(Lanes::One),
+        (Some(false), most) | (None, most @ Some(_)) => Some(Lanes::Many(most)),
+        (None, None) => None,
+    }
 }
 
 /// containerd: another pull writes the same blob.
@@ -205,7 +255,7 @@ fn pulling_since(case: &Case<'_>) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{Answer, CauseId, Confidence, Event, Question};
+    use pulldoctor_model::{Answer, CauseId, Confidence, Event, KubeletConfig, Question};
 
     use crate::fixture::{Fixture, at, stuck};
 
@@ -255,6 +305,32 @@ mod tests {
         assert!(finding.summary.contains("/big:1"), "{}", finding.summary);
         assert!(finding.summary.contains("15 min"), "{}", finding.summary);
         assert_eq!(finding.object.name, "n1");
+    }
+
+    #[test]
+    fn the_kubelets_settings_tell_whether_there_is_a_queue() {
+        let pulling = || event("Pulling", &format!("Pulling image \"{IMAGE}\""), -400);
+        let question = Question::NodeConfig {
+            name: "n1".to_owned(),
+        };
+        let open = neighbour(silent(vec![pulling()]), -900);
+        assert!(crate::node_questions(&open.evidence).contains(&question));
+        let with = |serial: bool, most: Option<u32>| {
+            let config = KubeletConfig {
+                serialize_image_pulls: Some(serial),
+                max_parallel_image_pulls: most,
+                ..KubeletConfig::default()
+            };
+            neighbour(silent(vec![pulling()]), -900)
+                .by_node(question.clone(), Answer::NodeConfig(Box::new(config)))
+                .judge()
+        };
+        assert_eq!(with(true, None).confidence, Confidence::Proven);
+        let parallel = with(false, Some(5));
+        assert_eq!(parallel.cause, CauseId::PullQueueBlocked);
+        assert_eq!(parallel.confidence, Confidence::Possible);
+        assert_eq!(parallel.rivals[0].cause, CauseId::PullTimeout);
+        assert_eq!(with(false, None).confidence, Confidence::Possible);
     }
 
     #[test]

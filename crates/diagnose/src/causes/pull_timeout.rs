@@ -3,7 +3,10 @@
 use pulldoctor_messages::{Fault, GrpcCode, Operation};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
-use super::node_view::{on_node, runs, waits_for};
+use super::{
+    logs::{open_logs, with_fault, with_line},
+    node_view::{on_node, runs, waits_for},
+};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -63,10 +66,15 @@ pub(crate) fn is_callers_own(case: &Case<'_>) -> bool {
             .ends_with("code = Canceled desc = context canceled")
 }
 
+/// Whether the runtime's log says that it gave the pull up for lack of progress.
+pub(crate) fn gave_up(case: &Case<'_>) -> bool {
+    with_fault(case, |fault| *fault == Fault::NoProgress).is_some()
+}
+
 fn is_raised(case: &Case<'_>) -> bool {
     match case.fault() {
         Fault::NoProgress => true,
-        Fault::Cancelled => !is_callers_own(case),
+        Fault::Cancelled => !is_callers_own(case) || gave_up(case),
         Fault::DeadlineExceeded => {
             case.symptom.reason != "ImageInspectError"
                 && case.reading().operation != Some(Operation::Inspect)
@@ -96,12 +104,19 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             .node()
             .seen()
             .is_some_and(|facts| runs(facts, "containerd", 1, 7));
-    let confidence = if *case.fault() == Fault::NoProgress || given_up_again {
+    // Only the runtime itself says so, and only where it gave up for that.
+    let logged = with_fault(case, |fault| *fault == Fault::NoProgress);
+    let confidence = if logged.is_some() {
+        case.cap(Confidence::Proven)
+    } else if *case.fault() == Fault::NoProgress || given_up_again {
         Confidence::Likely
     } else {
         Confidence::Possible
     };
-    let summary = match (case.fault(), &case.reading().facts.waited) {
+    let told = logged
+        .as_ref()
+        .map_or_else(|| case.reading(), |said| &*said.reading);
+    let summary = match (&told.fault, &told.facts.waited) {
         (Fault::NoProgress, Some(waited)) => {
             format!("the pull on {node} made no progress in {waited}")
         }
@@ -116,6 +131,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         case.node_object(),
         summary,
     );
+    if let Some(said) = &logged {
+        finding = with_line(finding, case, said).rules_out(
+            CauseId::PullCancelled,
+            "the runtime's log says that it gave up by itself",
+        );
+    }
     if given_up_again && let Some(facts) = case.node().seen() {
         finding = finding.seen(
             case.node().answered(),
@@ -137,7 +158,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         };
     }
     Some(
-        finding
+        open_logs(finding, case)
             .next(
                 format!("what does the runtime of {node} say of it?"),
                 Some("journalctl -u containerd --since -1h | grep -i 'no progress'".to_owned()),

@@ -5,6 +5,7 @@ use pulldoctor_model::{
     Applicability, CauseId, Confidence, NodeFacts, Question, clean_line, shorten,
 };
 
+use super::logs::open_logs;
 use super::node_view::{condition, neighbours, on_node, outlasts_retries, with_move_away};
 use crate::{
     case::Case,
@@ -188,6 +189,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         } else {
             finding.rival(rival, because, decides)
         };
+    }
+    if finding.confidence == Confidence::Possible {
+        finding = open_logs(finding, case);
     }
     finding = finding.next(
         format!("what does the runtime of {node} say?"),

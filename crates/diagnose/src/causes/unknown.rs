@@ -8,11 +8,12 @@ use pulldoctor_model::{
 
 use super::{
     image_not_found_tag::with_nearest,
+    logs::open_logs,
     node_view::on_node,
     support::{
         ask_registry,
         checked::with_checked,
-        credentials::{changed, login_object},
+        credentials::{changed, login_object, open_kubelet},
         in_namespace, tag_of,
     },
     there::{open_node_view, with_seen},
@@ -263,7 +264,10 @@ pub(crate) fn finding(case: &Case<'_>) -> Finding {
         );
     }
     if let Some(changed) = &changed {
-        return with_next_try(changed.with_details(finding, case), case);
+        return with_next_try(
+            open_kubelet(changed.with_details(finding, case), case),
+            case,
+        );
     }
     let events = case.events();
     if let Some(answered) = events.answered() {
@@ -289,6 +293,7 @@ pub(crate) fn finding(case: &Case<'_>) -> Finding {
             Some(look) => with_seen(finding, case, &look),
             None => open_node_view(finding, case),
         };
+        finding = open_logs(finding, case);
     }
     if is_free_text(&case.symptom.reason) {
         finding = finding.note("reason", case.symptom.reason.clone());

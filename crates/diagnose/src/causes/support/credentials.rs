@@ -60,7 +60,7 @@
 //! when it sent a login (`core/remotes/docker/auth/fetch.go`). `insufficient_scope` follows a
 //! token that was granted, so a login that was sent, if any, was good.
 
-use pulldoctor_messages::{CredentialUse, Fault, Operation};
+use pulldoctor_messages::{CredentialUse, Fault, Operation, Reading};
 use pulldoctor_model::{Confidence, PullPolicy, Question};
 
 use crate::{case::Case, cause::Role, known::Known};
@@ -69,6 +69,7 @@ mod changed;
 mod content;
 mod decide;
 mod host;
+mod kubelet;
 mod lookup;
 mod phrases;
 mod repair;
@@ -81,6 +82,7 @@ pub(crate) use changed::changed;
 pub(crate) use content::*;
 use decide::{Decided, decide};
 pub(crate) use host::*;
+pub(crate) use kubelet::*;
 pub(crate) use lookup::*;
 pub(crate) use phrases::*;
 pub(crate) use repair::*;
@@ -139,7 +141,11 @@ impl Word {
 /// A refusal in the middle of a layer says nothing about the pod's credentials: the manifest was
 /// served.
 pub(crate) fn word(case: &Case<'_>) -> Option<Word> {
-    let reading = case.reading();
+    word_of(case.reading())
+}
+
+/// Reads what a text says about the login.
+pub(crate) fn word_of(reading: &Reading) -> Option<Word> {
     if reading.operation == Some(Operation::Blob)
         && matches!(
             reading.fault,

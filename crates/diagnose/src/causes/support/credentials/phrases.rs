@@ -8,7 +8,8 @@ use pulldoctor_model::{
 
 use super::{
     Defect, Lead, Named, Refusal, Said, State, Word, accused_credential, anonymous, fault_words,
-    is_complete, lookup, named, only_usable, refusing_host, said, told, with_new_login,
+    is_complete, lookup, named, only_usable, refusing_host, said, told, with_kubelet,
+    with_new_login,
 };
 use crate::{
     case::Case,
@@ -238,7 +239,7 @@ pub(crate) fn with_registry_caret(finding: Finding, case: &Case<'_>, label: &str
 pub(crate) fn with_login(finding: Finding, case: &Case<'_>, word: Word) -> Finding {
     let finding = with_login_evidence(finding, case);
     let finding = with_attempts(told::with_registry(finding, case), case);
-    with_ruled_out(finding, case, word)
+    with_ruled_out(with_kubelet(finding, case, word), case, word)
 }
 
 /// Leaves open what would make the finding sure, unless it is answered.

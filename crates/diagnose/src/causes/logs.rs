@@ -1,0 +1,294 @@
+//! What the logs of a node tell beside the kubelet's message. The kubelet repeats one error of a
+//! pull, and swallows those of its credential providers; the runtime repeats one host's.
+
+use std::rc::Rc;
+
+use pulldoctor_messages::{Fault, Reading};
+use pulldoctor_model::{Confidence, Finding, LogLine, Timestamp, clean_line, shorten};
+
+use super::{
+    network::{bare, unreachable},
+    plain::plain_cause,
+};
+use crate::{case::Case, finding::FindingExt};
+
+/// How long before the pod was made a line may have been written, in seconds: clocks differ.
+const EARLY: i64 = 60;
+/// Most characters of a line that are shown.
+const SHOWN: usize = 400;
+
+/// A line about the symptom's image.
+#[derive(Debug, Clone)]
+pub(crate) struct Said<'a> {
+    /// The line.
+    pub(crate) line: &'a LogLine,
+    /// What it says.
+    pub(crate) reading: Rc<Reading>,
+}
+
+/// The lines about the symptom's image since its pod was made, newest first.
+pub(crate) fn lines<'a>(case: &Case<'a>) -> impl Iterator<Item = Said<'a>> {
+    let lines = case.node_logs().seen().map_or(&[][..], |logs| &logs.lines);
+    lines.iter().rev().filter_map(|line| {
+        let reading = case.read(&line.text);
+        is_about(case, line, &reading).then_some(Said { line, reading })
+    })
+}
+
+fn is_about(case: &Case<'_>, line: &LogLine, reading: &Reading) -> bool {
+    let created = case.symptom.created.map(Timestamp::as_second);
+    let written = line.time.map(Timestamp::as_second);
+    let is_older = created
+        .zip(written)
+        .is_some_and(|(created, written)| written < created - EARLY);
+    if is_older {
+        return false;
+    }
+    let image = &case.symptom.image;
+    if !image.is_empty() && line.text.contains(image.as_str()) {
+        return true;
+    }
+    let Some(image) = &case.image else {
+        return false;
+    };
+    let in_url = reading
+        .url
+        .as_ref()
+        .is_some_and(|url| url.path.contains(&format!("/v2/{}/", image.repository())));
+    in_url || line.text.contains(&image.containerd_name()) || line.text.contains(&image.repo())
+}
+
+/// The newest line about the image with this fault.
+pub(crate) fn with_fault<'a>(case: &Case<'a>, wanted: impl Fn(&Fault) -> bool) -> Option<Said<'a>> {
+    lines(case).find(|said| wanted(&said.reading.fault))
+}
+
+/// A host that the runtime asked in the registry's place, and what became of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Mirror<'a> {
+    /// The host.
+    pub(crate) host: String,
+    /// What it did, behind its name.
+    pub(crate) how: String,
+    /// The line that says so.
+    pub(crate) said: Said<'a>,
+}
+
+/// The newest line that tells of a mirror's failure. The kubelet's message shows one host's error
+/// only, so that of a mirror often stands in the runtime's log alone.
+pub(crate) fn mirror<'a>(case: &Case<'a>) -> Option<Mirror<'a>> {
+    let registry = case.registry();
+    lines(case).find_map(|said| {
+        let host = host_of(&said)?;
+        let marked = said.reading.facts.mirrored_registry.as_deref() == Some(registry.as_str());
+        let goes_on = ["trying next host", "next endpoint"]
+            .iter()
+            .any(|words| said.line.text.contains(words));
+        if is_own(&host, &registry) || !(marked || goes_on) {
+            return None;
+        }
+        let how = how(&said.reading.fault)?;
+        Some(Mirror { host, how, said })
+    })
+}
+
+/// The host that a line is about: that of its request, or of the log's own field.
+fn host_of(said: &Said<'_>) -> Option<String> {
+    if let Some(url) = &said.reading.url {
+        return Some(url.host.clone());
+    }
+    let field = said.line.text.split_once("host=\"")?.1;
+    let host = field.split('"').next()?;
+    (!host.is_empty()).then(|| clean_line(host).into_owned())
+}
+
+/// Whether a host is the registry under one of its names.
+fn is_own(host: &str, registry: &str) -> bool {
+    let host = bare(host);
+    host.eq_ignore_ascii_case(bare(registry))
+        || (registry == "docker.io" && (host == "docker.io" || host.ends_with(".docker.io")))
+}
+
+/// What a host did, in words that follow its name. None where the line names no failure.
+fn how(fault: &Fault) -> Option<String> {
+    if let Some((how, _)) = unreachable(fault) {
+        return Some(how.to_owned());
+    }
+    match fault {
+        Fault::ManifestMissing { .. } | Fault::NameUnknown => Some("lacks the image".to_owned()),
+        fault => Some(format!("fails ({})", plain_cause(fault)?)),
+    }
+}
+
+/// Adds a line as evidence.
+pub(crate) fn with_line(finding: Finding, case: &Case<'_>, said: &Said<'_>) -> Finding {
+    let text = shorten(&clean_line(&said.line.text), SHOWN).into_owned();
+    let unit = clean_line(&said.line.unit);
+    let told = if unit.is_empty() {
+        text
+    } else {
+        format!("{unit}: {text}")
+    };
+    finding.seen(case.node_logs().answered(), told)
+}
+
+/// Leaves the node's logs open, unless they were read or would change nothing.
+pub(crate) fn open_logs(finding: Finding, case: &Case<'_>) -> Finding {
+    if finding.confidence == Confidence::Proven {
+        return finding;
+    }
+    let question = case
+        .node_logs_question()
+        .and_then(|question| case.unanswered(question));
+    finding.open(question)
+}
+
+/// Logs for tests.
+#[cfg(test)]
+pub(crate) mod samples {
+    use pulldoctor_model::{LogLine, NodeLogs};
+
+    use crate::fixture::{Fixture, at};
+
+    /// Adds these lines of the node's logs, each a second after the one before.
+    pub(crate) fn logged(fixture: Fixture, lines: &[(&str, &str)]) -> Fixture {
+        logged_at(fixture, -30, lines)
+    }
+
+    /// The same, from this second on.
+    pub(crate) fn logged_at(fixture: Fixture, from: i64, lines: &[(&str, &str)]) -> Fixture {
+        let lines = (from..)
+            .zip(lines)
+            .map(|(second, (unit, text))| LogLine {
+                unit: (*unit).to_owned(),
+                time: Some(at(second)),
+                text: (*text).to_owned(),
+            })
+            .collect();
+        fixture.node_logs(NodeLogs {
+            lines,
+            is_cut: false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldoctor_model::{CauseId, Confidence, Question};
+
+    use super::samples::{logged, logged_at};
+    use crate::fixture::{Fixture, challenged, granted, node, own_network, stuck};
+
+    const IMAGE: &str = "registry.example.com/shop/api:1";
+    const NEXT: &str = "trying next host (host=\"mirror.example.com\"): failed to do request: Head \"https://mirror.example.com/v2/shop/api/manifests/1?ns=registry.example.com\": dial tcp 10.9.0.4:443: connect: connection refused";
+    const REFUSED: &str = "PullImage \"registry.example.com/shop/api:1\" failed: failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve reference \"registry.example.com/shop/api:1\": failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": dial tcp 10.9.0.5:443: connect: connection refused";
+
+    fn missing() -> Fixture {
+        stuck(
+            IMAGE,
+            "ErrImagePull",
+            &format!(
+                "failed to pull and unpack image \"{IMAGE}\": failed to resolve reference \"{IMAGE}\": {IMAGE}: not found"
+            ),
+        )
+    }
+
+    fn silent() -> Fixture {
+        let text = format!("Back-off pulling image \"{IMAGE}\"");
+        let events = Question::PodEvents {
+            namespace: "shop".to_owned(),
+            pod: "api-1".to_owned(),
+            uid: "uid-1".to_owned(),
+        };
+        stuck(IMAGE, "ImagePullBackOff", &text)
+            .node(node())
+            .answer(events, pulldoctor_model::Answer::Events(Vec::new()))
+    }
+
+    #[test]
+    fn a_mirror_that_the_message_hides_stands_beside_it() {
+        let finding = logged(missing(), &[("containerd", NEXT)]).judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        let also = finding
+            .also
+            .iter()
+            .find(|also| also.cause == CauseId::MirrorMisconfigured)
+            .expect("the mirror");
+        assert!(
+            also.because.contains("`mirror.example.com`"),
+            "{}",
+            also.because
+        );
+    }
+
+    #[test]
+    fn a_mirror_is_proven_where_the_registry_serves_the_node() {
+        let served = || own_network(challenged(IMAGE, &[], granted(200)));
+        let finding = logged(missing(), &[("containerd", NEXT)])
+            .node_view(served())
+            .judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(
+            finding.summary.contains("`mirror.example.com`"),
+            "{}",
+            finding.summary
+        );
+        // The registry's own failure to answer is no mirror's.
+        let own = NEXT.replace("mirror.example.com", "registry.example.com");
+        let finding = logged(missing(), &[("containerd", &own)])
+            .node_view(served())
+            .judge();
+        assert_eq!(finding.confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn another_image_or_an_older_line_is_not_this_pull() {
+        let other = NEXT.replace("shop/api", "shop/cart");
+        let finding = logged(missing(), &[("containerd", &other)]).judge();
+        assert!(finding.also.is_empty());
+        let older = logged_at(missing(), -90_000, &[("containerd", NEXT)]).judge();
+        assert!(older.also.is_empty());
+    }
+
+    #[test]
+    fn the_log_speaks_where_status_and_events_do_not() {
+        assert_eq!(silent().cause(), CauseId::Unknown);
+        let open = crate::node_questions(&silent().evidence);
+        assert!(
+            open.iter()
+                .any(|one| matches!(one, Question::NodeLogs { .. })),
+            "{open:?}"
+        );
+        let finding = logged(silent(), &[("containerd", REFUSED)]).judge();
+        assert_eq!(finding.cause, CauseId::RegistryUnreachableRefused);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert_eq!(finding.evidence[0].from.to_string(), "node/n1");
+        // What the status says is the newer word.
+        let spoken = logged(missing(), &[("containerd", REFUSED)]).judge();
+        assert_eq!(spoken.cause, CauseId::ImageNotFoundTag);
+    }
+
+    #[test]
+    fn no_progress_in_the_log_tells_a_timeout_from_a_withdrawal() {
+        let text = "rpc error: code = Canceled desc = failed to pull and unpack image \"registry.example.com/shop/api:1\": context canceled";
+        let stuck = || stuck(IMAGE, "ErrImagePull", text).node(node());
+        let alone = stuck().judge();
+        assert_eq!(alone.confidence, Confidence::Possible);
+        assert!(
+            alone
+                .open
+                .iter()
+                .any(|one| matches!(one, Question::NodeLogs { .. }))
+        );
+        let line =
+            "cancel pulling image registry.example.com/shop/api:1 because of no progress in 5m0s";
+        let finding = logged(stuck(), &[("containerd", line)]).judge();
+        assert_eq!(finding.cause, CauseId::PullTimeout);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(finding.summary.contains("5m0s"), "{}", finding.summary);
+        let other = line.replace("shop/api", "shop/cart");
+        let finding = logged(stuck(), &[("containerd", &other)]).judge();
+        assert_eq!(finding.confidence, Confidence::Possible);
+    }
+}
