@@ -4,6 +4,7 @@
 //! are listed, a login that is refused, a platform that is not there. What the place may change
 //! (names, routes, proxies, certificates, limits) is *likely* at most: a node may see it otherwise.
 
+mod beside;
 mod sure;
 mod words;
 
@@ -14,6 +15,48 @@ use pulldoctor_model::{
 use pulldoctor_reference::Reference;
 
 use crate::transcript::cause_of;
+
+pub use beside::{compare, learn};
+
+/// From where a registry was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat<'a> {
+    /// From this computer.
+    Here,
+    /// From a node.
+    Node(&'a str),
+    /// From the pods of a namespace.
+    Namespace(&'a str),
+}
+
+impl Seat<'_> {
+    /// Where something is so.
+    fn at(self) -> String {
+        match self {
+            Self::Here => "here".to_owned(),
+            Self::Node(name) => format!("on node `{name}`"),
+            Self::Namespace(name) => format!("in namespace `{name}`"),
+        }
+    }
+
+    /// Where something was tried.
+    fn from(self) -> String {
+        match self {
+            Self::Here => "from here".to_owned(),
+            Self::Node(name) => format!("from node `{name}`"),
+            Self::Namespace(name) => format!("from namespace `{name}`"),
+        }
+    }
+
+    /// Whose question was not answered; goes without saying here.
+    fn of(self) -> String {
+        match self {
+            Self::Here => String::new(),
+            Self::Node(name) => format!(" of node `{name}`"),
+            Self::Namespace(name) => format!(" of namespace `{name}`"),
+        }
+    }
+}
 
 /// What a probe comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +76,19 @@ pub struct ProbeVerdict {
     pub is_partial: bool,
 }
 
+/// Judges a probe from here, as [`judge_probe_from`] does.
+pub fn judge_probe(
+    transcript: &Transcript,
+    image: &Reference,
+    keyring: Option<&KeyringFacts>,
+) -> ProbeVerdict {
+    judge_probe_from(Seat::Here, transcript, image, keyring)
+}
+
 /// Judges a probe. `keyring` holds the verdicts on the pull secrets whose logins were tried;
 /// nothing where no secrets were looked at.
-pub fn judge_probe(
+pub fn judge_probe_from(
+    seat: Seat<'_>,
     transcript: &Transcript,
     image: &Reference,
     keyring: Option<&KeyringFacts>,
@@ -58,7 +111,7 @@ pub fn judge_probe(
         return ProbeVerdict {
             cause: None,
             confidence: None,
-            summary: words::good(transcript),
+            summary: words::good(seat, transcript),
             rivals: Vec::new(),
             caret: None,
             is_partial,
@@ -84,7 +137,7 @@ pub fn judge_probe(
     ProbeVerdict {
         cause: Some(cause),
         confidence: Some(confidence),
-        summary: words::summary(transcript, stage, cause, keyring),
+        summary: words::summary(seat, transcript, stage, cause, keyring),
         rivals,
         caret: caret(image, transcript, cause, stage),
         is_partial: false,

@@ -2,6 +2,7 @@
 //! it.
 
 mod human;
+mod place;
 
 use pulldoctor_model::{
     Caret, CauseId, Confidence,
@@ -13,6 +14,7 @@ use pulldoctor_model::{
 use serde::Serialize;
 
 pub use human::{human_probe_heading, human_probe_result, human_probe_stage, human_probe_stages};
+pub use place::{ProbeBeside, ProbeView};
 
 /// The stages in the order in which they are listed.
 const STAGES: [StageName; 10] = [
@@ -162,7 +164,7 @@ pub struct ProbeJudgement {
 pub struct ProbeDocument {
     schema: &'static str,
     image: String,
-    from: &'static str,
+    from: String,
     stages: Vec<ProbeStage>,
     credentials: Vec<ProbeCredential>,
     cause: Option<CauseId>,
@@ -176,6 +178,10 @@ pub struct ProbeDocument {
     gaps: Vec<ProbeGap>,
     requests: u32,
     took_ms: u64,
+    /// From where and through what it was seen; nothing from here, or where nobody could look.
+    view: Option<ProbeView>,
+    /// What this computer saw of the same.
+    beside: Option<ProbeBeside>,
     #[serde(skip)]
     caret: Option<Caret>,
 }
@@ -211,7 +217,7 @@ impl ProbeDocument {
         Self {
             schema: Self::SCHEMA,
             image: transcript.image.clone(),
-            from: "here",
+            from: "here".to_owned(),
             stages: stages(transcript),
             credentials,
             cause: judgement.cause,
@@ -240,8 +246,36 @@ impl ProbeDocument {
                 .collect(),
             requests: transcript.requests,
             took_ms: transcript.took_ms,
+            view: None,
+            beside: None,
             caret: judgement.caret,
         }
+    }
+
+    /// The same, seen from another place: `node/n1`.
+    #[must_use]
+    pub fn seen_from(mut self, place: impl Into<String>, view: Option<ProbeView>) -> Self {
+        self.from = place.into();
+        self.view = view;
+        self
+    }
+
+    /// The same, with what this computer saw.
+    #[must_use]
+    pub fn beside(mut self, beside: Option<ProbeBeside>) -> Self {
+        self.beside = beside;
+        self
+    }
+
+    /// Adds that nobody could look, and what would let them.
+    #[must_use]
+    pub fn not_seen(mut self, what: impl Into<String>, remedy: Option<String>) -> Self {
+        self.gaps.push(ProbeGap {
+            what: what.into(),
+            remedy,
+            counts: true,
+        });
+        self
     }
 
     /// The cause, where something failed.

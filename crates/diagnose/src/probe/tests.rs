@@ -4,7 +4,7 @@ use pulldoctor_model::registry::{
 
 use super::*;
 
-fn stage(name: StageName, problem: Option<Problem>, facts: Facts) -> Stage {
+pub(super) fn stage(name: StageName, problem: Option<Problem>, facts: Facts) -> Stage {
     Stage {
         stage: name,
         outcome: match problem {
@@ -19,7 +19,7 @@ fn stage(name: StageName, problem: Option<Problem>, facts: Facts) -> Stage {
 }
 
 /// A probe whose last stage failed.
-fn transcript(host: &str, last: StageName, problem: Problem) -> Transcript {
+pub(super) fn transcript(host: &str, last: StageName, problem: Problem) -> Transcript {
     Transcript {
         image: format!("{host}/shop/api:1"),
         host: host.to_owned(),

@@ -7,13 +7,15 @@ use pulldoctor_model::{
     },
 };
 
+use super::Seat;
+
 /// `host/repository`.
 fn repository(transcript: &Transcript) -> String {
     format!("{}/{}", transcript.host, transcript.repository)
 }
 
 /// Nothing failed.
-pub(super) fn good(transcript: &Transcript) -> String {
+pub(super) fn good(seat: Seat<'_>, transcript: &Transcript) -> String {
     let layers = transcript
         .stage(StageName::Layers)
         .map(|stage| &stage.facts);
@@ -21,7 +23,11 @@ pub(super) fn good(transcript: &Transcript) -> String {
         Some(Facts::Layers(facts)) if facts.verified => ", and every byte of its layers is good",
         _ => "",
     };
-    format!("`{}` can be pulled{read}", transcript.image)
+    let from = match seat {
+        Seat::Here => String::new(),
+        _ => format!(" {}", seat.from()),
+    };
+    format!("`{}` can be pulled{from}{read}", transcript.image)
 }
 
 /// The probe ended since something was not asked.
@@ -58,6 +64,7 @@ fn who(transcript: &Transcript) -> String {
 
 /// The cause in one sentence.
 pub(super) fn summary(
+    seat: Seat<'_>,
     transcript: &Transcript,
     stage: &Stage,
     cause: CauseId,
@@ -105,11 +112,19 @@ pub(super) fn summary(
         CauseId::PlatformMismatch => platform(stage, transcript),
         CauseId::UnsupportedManifest => format!("`{}` {}", transcript.image, kind(stage)),
         CauseId::RegistryUnreachableDns => {
-            format!("`{}` is not resolved here", host_of(stage, transcript))
+            format!(
+                "`{}` is not resolved {}",
+                host_of(stage, transcript),
+                seat.at()
+            )
         }
-        CauseId::RegistryUnreachableRefused => format!("`{host}` refuses connections"),
-        CauseId::RegistryUnreachableTimeout => format!("`{host}` does not answer"),
-        CauseId::RegistryUnreachableRoute => format!("`{host}` cannot be reached from here"),
+        CauseId::RegistryUnreachableRefused => {
+            format!("`{host}` refuses connections{}", seat.of())
+        }
+        CauseId::RegistryUnreachableTimeout => format!("`{host}` does not answer{}", seat.of()),
+        CauseId::RegistryUnreachableRoute => {
+            format!("`{host}` cannot be reached {}", seat.from())
+        }
         CauseId::BlobHostUnreachable => {
             format!("`{host}` answers, and a host that it sends its clients to does not")
         }

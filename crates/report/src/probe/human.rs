@@ -5,7 +5,7 @@ use pulldoctor_model::{
     registry::{StageName, StageOutcome},
 };
 
-use super::{ProbeDocument, ProbeOutcome, ProbeStage};
+use super::{ProbeDocument, ProbeOutcome, ProbeStage, place};
 use crate::{Label, Stylesheet, excerpt::excerpt, page::Page, words::milliseconds, wrap::Text};
 
 /// Columns of the longest stage's name.
@@ -121,15 +121,31 @@ pub fn human_probe_result(
             &Text::plain(clean_line(&gap.what).into_owned()),
         );
         if let Some(remedy) = &gap.remedy {
-            page.paragraph(
-                &Text::of(Label::Help, "help").with(Label::Plain, ": "),
-                &Text::plain("      "),
-                &Text::of(Label::Command, clean_line(remedy).into_owned())
-                    .with(Label::Plain, " lets it go there"),
-            );
+            remedied(&mut page, remedy);
         }
     }
     page.finish()
+}
+
+/// A flag that consents, or RBAC rules of several lines.
+fn remedied(page: &mut Page, remedy: &str) {
+    let help = Text::of(Label::Help, "help").with(Label::Plain, ": ");
+    let indent = Text::plain("      ");
+    if !remedy.contains('\n') && !remedy.starts_with("--") {
+        let text = Text::plain(clean_line(remedy).into_owned());
+        page.paragraph(&help, &indent, &text);
+        return;
+    }
+    if !remedy.contains('\n') {
+        let flag = Text::of(Label::Command, clean_line(remedy).into_owned());
+        let text = flag.with(Label::Plain, " lets it go there");
+        page.paragraph(&help, &indent, &text);
+        return;
+    }
+    page.paragraph(&help, &indent, &Text::plain("these rules allow it:"));
+    for line in remedy.lines() {
+        page.line(&Text::plain(format!("      {}", clean_line(line))));
+    }
 }
 
 /// The first line and the stages that were reached, after the fact.
@@ -234,7 +250,11 @@ fn notes(document: &ProbeDocument, verbose: bool) -> Vec<(&'static str, Text)> {
         );
         notes.push(("or", Text::plain(text)));
     }
-    if document.confidence == Some(Confidence::Likely) && depends_on_place(document) {
+    notes.extend(place::notes(document, verbose));
+    if document.from == "here"
+        && document.confidence == Some(Confidence::Likely)
+        && depends_on_place(document)
+    {
         notes.push((
             "seen from",
             Text::plain("here; a node may have another resolver, route, proxy or trust"),
