@@ -145,7 +145,7 @@ _pulldoctor() {
             return 0
             ;;
         pulldoctor__subcmd__diagnose)
-            opts="-n -A -l -o -v -h --namespace --all-namespaces --selector --context --kubeconfig --as --as-group --request-timeout --offline --probe-timeout --max-probes --allow-realm --ca-file --output --verbose --record --bundle --runtime-log --color --help"
+            opts="-n -A -l -o -v -h --namespace --all-namespaces --selector --context --kubeconfig --as --as-group --request-timeout --offline --probe-timeout --max-probes --allow-realm --ca-file --node-view --explain-access --probe-namespace --output --verbose --record --bundle --runtime-log --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -200,6 +200,10 @@ _pulldoctor() {
                     return 0
                     ;;
                 --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --probe-namespace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -373,7 +377,7 @@ _pulldoctor() {
             return 0
             ;;
         pulldoctor__subcmd__probe)
-            opts="-n -o -v -h --credentials --namespace --platform --verify-layers --probe-timeout --allow-realm --ca-file --context --kubeconfig --as --as-group --request-timeout --output --verbose --color --help"
+            opts="-n -o -v -h --credentials --namespace --platform --verify-layers --from --explain-access --probe-namespace --probe-timeout --allow-realm --ca-file --context --kubeconfig --as --as-group --request-timeout --output --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -392,6 +396,14 @@ _pulldoctor() {
                     return 0
                     ;;
                 --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --probe-namespace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

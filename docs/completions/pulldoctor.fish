@@ -47,6 +47,7 @@ complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l probe
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l max-probes -d 'How many images are asked for at most' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l allow-realm -d 'A token service on another domain than the registry\'s that may get credentials; may be given several times' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l ca-file -d 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l probe-namespace -d 'The namespace for the pods that look from nodes; the first that admits the host\'s network where none is given' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s o -l output -d 'human, json, yaml, or ndjson (one JSON object a line)' -r -f -a "human\t'For people'
 json\t'One JSON document'
 yaml\t'The same document as YAML'
@@ -59,11 +60,15 @@ always\t'Always'
 never\t'Never'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s A -l all-namespaces -d 'All namespaces'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l offline -d 'Ask no registry'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l node-view -d 'Ask the nodes themselves what decides: creates pods from images that are there already, for about two seconds each, and lets the kubelet try pulls'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -l explain-access -d 'Show what would be created for it and which rights that needs; create nothing'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s v -l verbose -d 'Show whole messages, every pod and every workload'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand diagnose" -s h -l help -d 'Print help'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l credentials -d 'Whose logins are tried: pod/NAME, sa/NAME or secret/NAME (pull secrets of the cluster, as the kubelet takes them), user (what docker and podman find on this machine), or anonymous' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s n -l namespace -d 'The namespace of the pod, service account or secret; the context\'s own where none is given' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l platform -d 'The platform to look for; that of the pod\'s node, or this machine\'s architecture on Linux, where none is given' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l from -d 'here, node/NAME (as the node sees it, also where it can pull nothing) or namespace/NAME (as its pods see it, under its network policies); the last two create a pod that lives for about two seconds, from an image that is on the node, and that holds no credential' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l probe-namespace -d 'The namespace for a pod that looks from a node; the first that admits the host\'s network where none is given' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l probe-timeout -d 'How long it may take: `30s`, `2m`; a minute where nothing is said, and as long as it takes where layers are read' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l allow-realm -d 'A token service on another domain than the registry\'s that may get credentials; may be given several times' -r
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l ca-file -d 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times' -r -F
@@ -79,6 +84,7 @@ complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l color -d
 always\t'Always'
 never\t'Never'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l verify-layers -d 'Read all layers and verify them: digest, size, compression, archive and diff ID'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l explain-access -d 'Show what would be created for it and which rights that needs; create nothing'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s v -l verbose -d 'Show what became of every credential, and the number of requests'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand explain" -s o -l output -d 'human or json' -r -f -a "human\t'For people'

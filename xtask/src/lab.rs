@@ -85,8 +85,24 @@ pub(crate) struct TestArguments {
     private_image: Option<String>,
 }
 
+impl Command {
+    /// Whether the tool is built, which then carries the node probe.
+    fn builds_tool(&self) -> bool {
+        match self {
+            Self::Up { no_build } | Self::Record { no_build, .. } | Self::Selftest { no_build } => {
+                !no_build
+            }
+            Self::Test(arguments) => !arguments.no_build && !arguments.without_tool,
+            Self::Build | Self::Down | Self::Status | Self::Shell { .. } => false,
+        }
+    }
+}
+
 /// Runs a lab command.
 pub(crate) fn run(command: Command) -> Result<()> {
+    if command.builds_tool() {
+        crate::probe::run()?;
+    }
     match command {
         Command::Build => {
             println!("lab: binaries are in {}", binaries::build()?.display());

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod dist;
 mod generate;
 mod lab;
 mod probe;
@@ -42,6 +43,8 @@ enum Chore {
     },
     /// Build the program that looks at a registry from a node, which the tool carries
     Probe,
+    /// Build the program as people download it, with the probe in it
+    Dist,
     /// A real Kubernetes on this machine, with faults to inject (see lab/README.md)
     #[command(subcommand)]
     Lab(lab::Command),
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Chore::Test { without_lab } => test::run(without_lab),
         Chore::Generate { check } => generate::run(check),
         Chore::Probe => probe::run(),
+        Chore::Dist => dist::run(),
         Chore::Lab(command) => lab::run(command),
     };
     match done {

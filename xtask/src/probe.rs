@@ -14,29 +14,61 @@ use crate::run::{cargo, step};
 
 #[path = "../../crates/probe-stub/src/lzma.rs"]
 mod lzma;
+#[path = "../../crates/cli/build/stamp.rs"]
+mod stamp;
 
 /// The one target that the installed toolchain can build without anything else.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Most bytes of one ConfigMap over all its keys, with room for its metadata.
 const MOST_PART: usize = 1_040_000;
-/// What decides what the probe is, beside the code of these folders.
-const FILES: [&str; 2] = ["Cargo.toml", "rust-toolchain.toml"];
-const FOLDERS: [&str; 4] = [
-    "crates/model",
-    "crates/registry",
-    "crates/probe",
-    "crates/probe-stub",
-];
+/// Most parts: the stub knows them by one digit.
+const MOST_PARTS: usize = 10;
 /// A static program that is not moved about in memory: what the stub becomes is its own loader.
 const FLAGS: &str = "-C target-feature=+crt-static -C relocation-model=static";
 
-/// Builds the probe unless it is there; says where it is.
+/// Builds the probe unless it is there, and puts it where a build of the tool embeds it.
 pub(crate) fn run() -> Result<()> {
-    match build()? {
-        Some(folder) => println!("probe: {}", folder.display()),
-        None => println!("skipped: node probe (it is built on x86_64 Linux only)"),
-    }
+    let root = pulldoctor_lab::paths::repository();
+    // Before it is built: sources that change meanwhile make it another one.
+    let stamp = stamp::stamp(&root).context("read the probe's sources")?;
+    let Some(folder) = build()? else {
+        println!("skipped: node probe (it is built on x86_64 Linux only)");
+        return Ok(());
+    };
+    place(&folder, &root.join(stamp::PLACE), &stamp)?;
+    println!("node probe: {}", folder.display());
     Ok(())
+}
+
+/// Copies the probe. What is there already is not touched, so that cargo builds nothing anew.
+fn place(from: &Path, to: &Path, stamp: &str) -> Result<()> {
+    let parts = (0..MOST_PARTS).map(|number| format!("part.{number}"));
+    let names: Vec<String> = parts.chain([stamp::STUB.to_owned()]).collect();
+    let here = |name: &String| fs::read(to.join(name)).ok();
+    let wanted = |name: &String| fs::read(from.join(name)).ok();
+    let file = to.join(stamp::STAMP);
+    let is_same = names.iter().all(|name| here(name) == wanted(name));
+    if is_same && fs::read_to_string(&file).is_ok_and(|old| old == stamp) {
+        return Ok(());
+    }
+    // While there is no stamp nothing is embedded.
+    remove(&file)?;
+    for name in names.iter().filter(|name| here(name) != wanted(name)) {
+        match wanted(name) {
+            Some(bytes) => write(&to.join(name), &bytes)?,
+            None => remove(&to.join(name))?,
+        }
+    }
+    write(&file, stamp.as_bytes())
+}
+
+fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", file.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The folder of the packed probe, built where it is missing; nothing on a machine that cannot.
@@ -53,12 +85,18 @@ pub(crate) fn build() -> Result<Option<PathBuf>> {
         .parent()
         .map(|cache| cache.join("probe"))
         .context("the cache has no folder")?;
-    let folder = cache.join(key(&root)?);
-    if folder.join("run").is_file() {
+    let key_before = key(&root)?;
+    let folder = cache.join(&key_before);
+    if folder.join(stamp::STUB).is_file() {
         return Ok(Some(folder));
     }
     let target = cache.join("target");
     fs::create_dir_all(&target).with_context(|| format!("make {}", target.display()))?;
+    // Another checkout builds into the same folder. The lock goes when the file is closed.
+    let lock = cache.join("lock");
+    let lock = fs::File::create(&lock).with_context(|| format!("make {}", lock.display()))?;
+    lock.lock()
+        .context("wait for another `cargo xtask probe`")?;
     let compile = |arguments: &[&str], manifest: &Path| {
         let mut command: Command = cargo(&["build", "--quiet", "--locked", "--target", TARGET]);
         command
@@ -86,9 +124,13 @@ pub(crate) fn build() -> Result<Option<PathBuf>> {
     let program = read(&built.join("probe/pulldoctor-probe"))?;
     let stub = read(&built.join("release/pulldoctor-probe-stub"))?;
     let packed = pack(&program)?;
+    ensure!(
+        key(&root)? == key_before,
+        "the probe's sources have changed while it was built: once more, please"
+    );
     store(&folder, &stub, &packed)?;
     if let Err(error) = try_out(&folder) {
-        fs::remove_file(folder.join("run")).context("take the bad probe away")?;
+        remove(&folder.join(stamp::STUB))?;
         return Err(error);
     }
     println!(
@@ -122,22 +164,22 @@ fn pack(program: &[u8]) -> Result<Vec<u8>> {
 fn store(folder: &Path, stub: &[u8], packed: &[u8]) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     let parts: Vec<&[u8]> = packed.chunks(MOST_PART - stub.len()).collect();
-    if parts.len() > 10 {
-        bail!("the probe has grown beyond ten parts");
+    if parts.len() > MOST_PARTS {
+        bail!("the probe has grown beyond {MOST_PARTS} parts");
     }
     for (number, part) in parts.into_iter().enumerate() {
         write(&folder.join(format!("part.{number}")), part)?;
     }
-    let fresh = folder.join("run.new");
+    let fresh = folder.join("stub.new");
     write(&fresh, stub)?;
     let mode = PermissionsExt::from_mode(0o755);
     fs::set_permissions(&fresh, mode).context("make the stub executable")?;
-    fs::rename(&fresh, folder.join("run")).context("put the stub in place")
+    fs::rename(&fresh, folder.join(stamp::STUB)).context("put the stub in place")
 }
 
 /// Starts the probe as a node would, with no question: it must say that there is none.
 fn try_out(folder: &Path) -> Result<()> {
-    let output = Command::new(folder.join("run"))
+    let output = Command::new(folder.join(stamp::STUB))
         .env_clear()
         .env("PULLDOCTOR_SUMMARY_FILE", "/dev/null")
         .output()
@@ -162,11 +204,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// A hash of everything that decides what the probe is.
 fn key(root: &Path) -> Result<String> {
-    let mut files: Vec<PathBuf> = FILES.iter().map(|file| root.join(file)).collect();
-    for folder in FOLDERS {
-        sources(&root.join(folder), &mut files)?;
-    }
-    files.sort();
+    let files = stamp::sources(root).context("list the probe's sources")?;
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(FLAGS.as_bytes());
     context.update(&dependencies(root)?);
@@ -199,27 +237,6 @@ fn dependencies(root: &Path) -> Result<Vec<u8>> {
         .map(|line| line.split(" (/").next().unwrap_or(line))
         .collect();
     Ok(lines.join("\n").into_bytes())
-}
-
-/// The sources of a crate without its tests.
-fn sources(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
-        let path = entry
-            .with_context(|| format!("list {}", folder.display()))?
-            .path();
-        let name = path.file_name().unwrap_or_default();
-        if path.is_dir() {
-            if !["tests", "target", "examples", "benches"]
-                .iter()
-                .any(|left_out| name == *left_out)
-            {
-                sources(&path, files)?;
-            }
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

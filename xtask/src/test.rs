@@ -20,7 +20,8 @@ pub(crate) fn run(without_lab: bool) -> Result<()> {
         // Before the workspace's tests: some of them ask the Go programs that it builds.
         step("lab build", cargo(&["xtask", "lab", "build"]))?;
     }
-    // Building it tries it out: packed, unpacked by its stub, and started.
+    // Building it tries it out: packed, unpacked by its stub, and started. The tool of the tests
+    // and of the lab carries it.
     crate::probe::run()?;
     step(
         "tests",

@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory as _, Parser, ValueEnum};
 use pulldoctor_cluster::GivenLog;
 use pulldoctor_registry::judge::Platform;
 
-use crate::logins::Whose;
+use crate::{logins::Whose, node_view::Whence};
 
 /// What stands below `pulldoctor --help`.
 const EXAMPLES: &str = "\
@@ -15,6 +15,8 @@ Examples:
   pulldoctor -A                   of all namespaces
   pulldoctor deploy/api -n shop   of one workload
   pulldoctor probe IMAGE          ask the registry for an image, stage by stage
+  pulldoctor probe IMAGE --from node/n1
+                                  the same as that node sees it, which may pull nothing itself
   pulldoctor explain 'TEXT'       read an error message, without a cluster
   pulldoctor demo                 see it at work, without a cluster
 
@@ -93,7 +95,8 @@ pub(crate) enum Subcommand {
 Targets:
   pod/NAME, deploy/NAME, sts/NAME, ds/NAME, rs/NAME, job/NAME, cronjob/NAME
 
-Only reads; `--record` writes a file that can be replayed with `--bundle`, without secrets.
+Only reads, unless you ask for the view of nodes: `--node-view` creates pods that live for about
+two seconds. `--record` writes a file that can be replayed with `--bundle`, without secrets.
 In a large cluster `-o ndjson` writes an incident when it is met, and again, under the same id,
 when it has grown; the line `end` names the incidents that stand.")]
 pub(crate) struct Diagnose {
@@ -120,6 +123,9 @@ pub(crate) struct Diagnose {
     pub(crate) registries: RegistryFlags,
 
     #[command(flatten)]
+    pub(crate) node_view: NodeViewFlags,
+
+    #[command(flatten)]
     pub(crate) output: Output,
 
     /// Write all that was seen to a file, to be replayed with `--bundle`; it holds no secret
@@ -135,7 +141,8 @@ pub(crate) struct Diagnose {
         help_heading = "Recording",
         conflicts_with_all = [
             "context", "kubeconfig", "impersonate", "impersonate_groups",
-            "probe_timeout", "max_probes", "allow_realms", "ca_files"
+            "probe_timeout", "max_probes", "allow_realms", "ca_files",
+            "node_view", "explain_access", "probe_namespace"
         ]
     )]
     pub(crate) bundle: Option<PathBuf>,
@@ -174,6 +181,25 @@ pub(crate) struct ClusterFlags {
     /// How long one request to the cluster may take: `30s`, `2m`; 0 for no limit
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) request_timeout: Option<Duration>,
+}
+
+/// What may be asked of the nodes themselves.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Nodes")]
+pub(crate) struct NodeViewFlags {
+    /// Ask the nodes themselves what decides: creates pods from images that are there already, for
+    /// about two seconds each, and lets the kubelet try pulls
+    #[arg(long)]
+    pub(crate) node_view: bool,
+
+    /// Show what would be created for it and which rights that needs; create nothing
+    #[arg(long, requires = "node_view")]
+    pub(crate) explain_access: bool,
+
+    /// The namespace for the pods that look from nodes; the first that admits the host's network
+    /// where none is given
+    #[arg(long, value_name = "NAMESPACE", requires = "node_view")]
+    pub(crate) probe_namespace: Option<String>,
 }
 
 /// How registries are asked, from this machine and with the pods' own credentials.
@@ -267,6 +293,9 @@ pub(crate) struct Probe {
     pub(crate) verify_layers: bool,
 
     #[command(flatten)]
+    pub(crate) place: PlaceFlags,
+
+    #[command(flatten)]
     pub(crate) registry: ProbeFlags,
 
     #[command(flatten)]
@@ -274,6 +303,31 @@ pub(crate) struct Probe {
 
     #[command(flatten)]
     pub(crate) output: DocumentOutput,
+}
+
+/// From where the registry is asked.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Place")]
+pub(crate) struct PlaceFlags {
+    /// here, node/NAME (as the node sees it, also where it can pull nothing) or namespace/NAME (as
+    /// its pods see it, under its network policies); the last two create a pod that lives for about
+    /// two seconds, from an image that is on the node, and that holds no credential
+    #[arg(
+        long,
+        value_name = "PLACE",
+        default_value = "here",
+        hide_default_value = true
+    )]
+    pub(crate) from: Whence,
+
+    /// Show what would be created for it and which rights that needs; create nothing
+    #[arg(long)]
+    pub(crate) explain_access: bool,
+
+    /// The namespace for a pod that looks from a node; the first that admits the host's network
+    /// where none is given
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) probe_namespace: Option<String>,
 }
 
 /// How the registry is asked.

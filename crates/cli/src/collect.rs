@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::Context as _;
 use pulldoctor_cluster::{
-    Bundle, Cluster, ConnectError, ConnectOptions, GivenLogs, LogError, Namespaces, Registries,
-    ScanError, ScanProgress, Scope, Target, recall,
+    Bundle, Cluster, ConnectError, ConnectOptions, GivenLogs, LogError, Namespaces, NodeAccess,
+    Registries, ScanError, ScanProgress, Scope, Target, recall,
 };
 use pulldoctor_model::{Evidence, ExitCode, Gap, GapReason, Question};
 use pulldoctor_registry::ProbeConfig;
@@ -17,8 +17,10 @@ use pulldoctor_report::count;
 use crate::{
     args::{self, Format},
     failure::Failure,
+    node_probe,
+    node_view::{self, Wish},
     progress::Progress,
-    suggest,
+    signals, suggest,
     terminal::{self, Reader, Terminal},
 };
 
@@ -64,19 +66,40 @@ pub(crate) fn files(
     Ok(evidence)
 }
 
+/// What came of a cluster.
+pub(crate) enum Collected {
+    /// All that was seen.
+    Evidence(Box<Evidence>),
+    /// Whoever read what was written early has gone away.
+    ReaderGone,
+    /// What would be created, as a text, instead.
+    Access(String),
+}
+
+/// What there is to answer questions with, beside the cluster itself.
+struct Means {
+    registries: Option<Registries>,
+    nodes: Option<NodeAccess>,
+    logs: GivenLogs,
+}
+
 /// Shows what is there while a large cluster is still being listed.
 type Early<'a> = &'a mut dyn FnMut(&Evidence) -> Result<Reader, Failure>;
 
-/// Evidence of a cluster. With `-o ndjson`, `early` sees what is there in the meantime; none where
-/// its reader has gone away, and nothing is to be recorded either.
+/// Evidence of a cluster. With `-o ndjson`, `early` sees what is there in the meantime; where its
+/// reader has gone away, and nothing is to be recorded either, it ends.
 pub(crate) fn live(
     options: &args::Diagnose,
     terminal: &Terminal,
     early: Early<'_>,
-) -> Result<Option<Evidence>, Failure> {
+) -> Result<Collected, Failure> {
     let targets = targets(options, terminal)?;
     let registries = registries(&options.registries)?;
-    let logs = given_logs(options)?;
+    let means = Means {
+        registries,
+        nodes: nodes(options)?,
+        logs: given_logs(options)?,
+    };
     // Refused where a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // One thread receives while this one reads; each further one costs memory and no time is won.
@@ -86,10 +109,30 @@ pub(crate) fn live(
         .build()
         .context("start the runtime")
         .map_err(Failure::bug)?;
-    let result = runtime.block_on(collect(options, targets, registries, logs, terminal, early));
+    let result = runtime.block_on(collect(options, targets, means, terminal, early));
     // A login plugin may still wait for a person.
     runtime.shutdown_background();
     result
+}
+
+/// What nodes are looked from with, where that is wished or may be.
+fn nodes(options: &args::Diagnose) -> Result<Option<NodeAccess>, Failure> {
+    let wish = node_view::wish(options);
+    if wish == Wish::No {
+        return Ok(None);
+    }
+    let config = probing(&options.registries.trust);
+    let namespace = options.node_view.probe_namespace.as_ref();
+    let access = node_view::access(&config, namespace)?;
+    if wish == Wish::Yes && access.program.is_none() {
+        // The kubelets are asked all the same.
+        terminal::print_error(&format!(
+            "warning: this build carries no probe to look from nodes with\n\
+             help: {}\n",
+            node_probe::ADVICE
+        ));
+    }
+    Ok(Some(access))
 }
 
 /// The targets as typed.
@@ -147,16 +190,19 @@ fn slip(word: &str, terminal: &Terminal) -> Option<String> {
 async fn collect(
     options: &args::Diagnose,
     targets: Vec<Target>,
-    registries: Option<Registries>,
-    logs: GivenLogs,
+    means: Means,
     terminal: &Terminal,
     early: Early<'_>,
-) -> Result<Option<Evidence>, Failure> {
+) -> Result<Collected, Failure> {
     let progress = Progress::start(terminal.watched);
     progress.say("reaching the cluster");
-    let cluster = Cluster::connect(&connect_options(&options.cluster, registries))
-        .await
-        .map_err(unconnected)?;
+    let cluster = Cluster::connect(&connect_options(
+        &options.cluster,
+        means.registries,
+        means.nodes,
+    ))
+    .await
+    .map_err(unconnected)?;
     let scope = Scope {
         namespaces: namespaces(options, &cluster),
         selector: options.selector.clone(),
@@ -184,7 +230,7 @@ async fn collect(
             let mut evidence = scan.evidence().clone();
             ask(&cluster, earlier.as_ref(), &mut evidence, &progress).await;
             if early(&evidence)? == Reader::Gone && options.record.is_none() {
-                return Ok(None);
+                return Ok(Collected::ReaderGone);
             }
             earlier = Some(evidence);
         } else if terminal.watched {
@@ -194,10 +240,56 @@ async fn collect(
     let mut evidence = scan.finish();
     if !options.runtime_logs.is_empty() {
         progress.say("reading logs");
-        join(logs, &mut evidence)?;
+        join(means.logs, &mut evidence)?;
     }
     ask(&cluster, earlier.as_ref(), &mut evidence, &progress).await;
-    Ok(Some(evidence))
+    if options.node_view.explain_access {
+        let questions = pulldoctor_diagnose::node_questions(&evidence);
+        let plan = match node_view::first_place(&questions) {
+            Some(place) => Some(
+                cluster
+                    .probe_plan(&place)
+                    .await
+                    .map_err(node_view::unseen)?,
+            ),
+            None => None,
+        };
+        let text = node_view::explained(&questions, plan.as_ref(), options.output.format)?;
+        return Ok(Collected::Access(text));
+    }
+    let wish = node_view::wish(options);
+    if is_wished(wish, &cluster, &evidence, &progress, terminal).await {
+        let work = node_view::ask(&cluster, &mut evidence, &progress, async |evidence| {
+            ask(&cluster, None, evidence, &progress).await;
+        });
+        signals::guarded(work, cluster.clean_up(), &progress).await;
+    }
+    Ok(Collected::Evidence(Box::new(evidence)))
+}
+
+/// Whether the nodes themselves are asked. A person who watches is asked only where it may decide
+/// and something would be created for it.
+async fn is_wished(
+    wish: Wish,
+    cluster: &Cluster,
+    evidence: &Evidence,
+    progress: &Progress,
+    terminal: &Terminal,
+) -> bool {
+    match wish {
+        Wish::No => false,
+        Wish::Yes => true,
+        Wish::Ask => {
+            let questions = pulldoctor_diagnose::node_questions(evidence);
+            let Some(place) = node_view::first_place(&questions) else {
+                return false;
+            };
+            match cluster.probe_plan(&place).await {
+                Ok(plan) => progress.beside(|| node_view::is_agreed(&questions, &plan, terminal)),
+                Err(_) => false,
+            }
+        }
+    }
 }
 
 /// Asks until nothing is left to ask or the budget is spent. What was answered earlier in
@@ -220,7 +312,7 @@ async fn ask(
             return;
         }
         let Some(left) = BUDGET.checked_sub(started.elapsed()) else {
-            evidence.gaps.push(unasked(questions));
+            evidence.gaps.push(unasked(questions, BUDGET));
             return;
         };
         progress.say(format!("asking {}", count(questions.len(), "question")));
@@ -228,7 +320,7 @@ async fn ask(
         if tokio::time::timeout(left, answering).await.is_err() {
             evidence
                 .gaps
-                .push(unasked(pulldoctor_diagnose::questions(evidence)));
+                .push(unasked(pulldoctor_diagnose::questions(evidence), BUDGET));
             return;
         }
         before = questions;
@@ -236,12 +328,12 @@ async fn ask(
 }
 
 /// The gap where time ran out.
-fn unasked(questions: Vec<Question>) -> Gap {
+pub(crate) fn unasked(questions: Vec<Question>, within: Duration) -> Gap {
     Gap {
         what: format!(
             "ask {} within {} s",
             count(questions.len(), "more question"),
-            BUDGET.as_secs()
+            within.as_secs()
         ),
         why: GapReason::Timeout,
         grant: None,
@@ -290,6 +382,7 @@ fn namespaces(options: &args::Diagnose, cluster: &Cluster) -> Namespaces {
 pub(crate) fn connect_options(
     flags: &args::ClusterFlags,
     registries: Option<Registries>,
+    nodes: Option<NodeAccess>,
 ) -> ConnectOptions {
     ConnectOptions {
         kubeconfig: flags.kubeconfig.clone(),
@@ -299,7 +392,7 @@ pub(crate) fn connect_options(
         request_timeout: flags.request_timeout.filter(|time| !time.is_zero()),
         deadline: None,
         registries,
-        nodes: None,
+        nodes,
     }
 }
 

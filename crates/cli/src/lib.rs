@@ -14,10 +14,13 @@ mod failure;
 mod live;
 mod logging;
 mod logins;
+mod node_probe;
+mod node_view;
 mod output;
 mod panics;
 mod progress;
 mod run;
+mod signals;
 mod suggest;
 mod terminal;
 

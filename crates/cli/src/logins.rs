@@ -87,7 +87,7 @@ async fn of_cluster(
     holder: &Holder,
     image: &Reference,
 ) -> Result<Logins, Failure> {
-    let cluster = Cluster::connect(&collect::connect_options(&options.cluster, None))
+    let cluster = Cluster::connect(&collect::connect_options(&options.cluster, None, None))
         .await
         .map_err(collect::unconnected)?;
     let namespace = options

@@ -48,6 +48,11 @@ impl Progress {
         self.bar.set_message(what.into());
     }
 
+    /// Takes the line away: the process is about to end.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
     /// Lets something be written to the same terminal.
     pub(crate) fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bar.suspend(write)

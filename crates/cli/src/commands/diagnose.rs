@@ -7,7 +7,7 @@ use pulldoctor_model::{Evidence, ExitCode};
 
 use crate::{
     args::{self, Format},
-    collect,
+    collect::{self, Collected},
     failure::Failure,
     output::{self, Lines},
     terminal::{self, Terminal},
@@ -24,9 +24,13 @@ pub(crate) fn run(options: &args::Diagnose, terminal: &Terminal) -> Result<ExitC
                 terminal::print_to_reader(&lines.incidents(&found).map_err(Failure::bug)?)
             })?;
             match live {
-                Some(evidence) => evidence,
+                Collected::Evidence(evidence) => *evidence,
                 // What was written before were incidents.
-                None => return Ok(ExitCode::Problems),
+                Collected::ReaderGone => return Ok(ExitCode::Problems),
+                Collected::Access(text) => {
+                    terminal::print(&text)?;
+                    return Ok(ExitCode::Fine);
+                }
             }
         }
     };

@@ -1,6 +1,9 @@
 //! `pulldoctor probe`: an image asked for stage by stage.
 
+mod elsewhere;
+
 use anyhow::Context as _;
+use pulldoctor_cluster::Place;
 use pulldoctor_diagnose::probe::{ProbeVerdict, is_own_network, judge_probe};
 use pulldoctor_model::{CauseId, ExitCode};
 use pulldoctor_reference::{ParseError, Reference, suggestion};
@@ -18,6 +21,7 @@ use crate::{
     collect,
     failure::Failure,
     logins::{self, Logins},
+    node_view::Whence,
     progress::Progress,
     terminal::{self, Terminal},
 };
@@ -26,7 +30,7 @@ use crate::{
 pub(crate) fn run(options: &args::Probe, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let image = Reference::parse(&options.image)
         .map_err(|error| no_image(&options.image, &error, terminal))?;
-    let probe = prober(config(&options.registry))?;
+    unplaced(options)?;
     // Refused where a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -34,7 +38,12 @@ pub(crate) fn run(options: &args::Probe, terminal: &Terminal) -> Result<ExitCode
         .build()
         .context("start the runtime")
         .map_err(Failure::bug)?;
-    let result = runtime.block_on(ask(options, image, &probe, terminal));
+    let result = runtime.block_on(async {
+        match &options.place.from {
+            Whence::Here => ask(options, image, terminal).await,
+            Whence::There(place) => Box::pin(elsewhere::ask(options, place, image, terminal)).await,
+        }
+    });
     // A resolver that does not answer may still hold a thread.
     runtime.shutdown_background();
     result
@@ -67,12 +76,34 @@ fn no_image(image: &str, error: &ParseError, terminal: &Terminal) -> Failure {
         ))
 }
 
+/// Flags that say how to look from elsewhere mean nothing here.
+fn unplaced(options: &args::Probe) -> Result<(), Failure> {
+    let place = &options.place;
+    let given = |flag: &str| {
+        Err(Failure::request(anyhow::anyhow!(
+            "`{flag}` is about looking from another place"
+        ))
+        .help("say from where: `--from node/NAME` or `--from namespace/NAME`"))
+    };
+    match &place.from {
+        Whence::Here if place.explain_access => given("--explain-access"),
+        Whence::Here if place.probe_namespace.is_some() => given("--probe-namespace"),
+        Whence::There(Place::Namespace(_)) if place.probe_namespace.is_some() => {
+            Err(Failure::request(anyhow::anyhow!(
+                "`--probe-namespace` is about looking from a node"
+            ))
+            .help("the view of a namespace is that of a pod in it"))
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn ask(
     options: &args::Probe,
     image: Reference,
-    probe: &Probe,
     terminal: &Terminal,
 ) -> Result<ExitCode, Failure> {
+    let probe = prober(config(&options.registry))?;
     let logins = logins::find(options, &image).await?;
     let platform = options
         .platform
