@@ -16,6 +16,7 @@ pub mod exec;
 pub mod faults;
 pub mod http_unix;
 pub mod images;
+pub mod kills;
 pub mod labd;
 pub mod lifecycle;
 pub mod needs;

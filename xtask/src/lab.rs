@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use pulldoctor_lab::runner::{self, Elsewhere, Options};
-use pulldoctor_lab::{binaries, lifecycle, selftest, shell};
+use pulldoctor_lab::{binaries, kills, lifecycle, selftest, shell};
 
 /// What to do with the lab.
 #[derive(Subcommand)]
@@ -36,6 +36,15 @@ pub(crate) enum Command {
     /// Crash the lab in several ways and see that `down` leaves nothing of it
     Selftest {
         /// Do not build the tool and the fault daemon first
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Kill looks from nodes at random moments and see that the next run leaves nothing of them
+    Kills {
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        times: usize,
+        /// Do not build the tool first
         #[arg(long)]
         no_build: bool,
     },
@@ -89,9 +98,10 @@ impl Command {
     /// Whether the tool is built, which then carries the node probe.
     fn builds_tool(&self) -> bool {
         match self {
-            Self::Up { no_build } | Self::Record { no_build, .. } | Self::Selftest { no_build } => {
-                !no_build
-            }
+            Self::Up { no_build }
+            | Self::Record { no_build, .. }
+            | Self::Selftest { no_build }
+            | Self::Kills { no_build, .. } => !no_build,
             Self::Test(arguments) => !arguments.no_build && !arguments.without_tool,
             Self::Build | Self::Down | Self::Status | Self::Shell { .. } => false,
         }
@@ -139,6 +149,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
             ..Options::default()
         }),
         Command::Selftest { no_build } => selftest::run(no_build),
+        Command::Kills { times, no_build } => kills::run(times, no_build),
         Command::Shell { node } => shell::open(&node),
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! look_from FOLDER-OF-THE-PROBE node/N|namespace/NS HOST [TIMES]
+//! look_from FOLDER-OF-THE-PROBE node/N IMAGE pull NAMESPACE [SECRET…]
 //! ```
+//! The second form lets the kubelet pull as well, with these secrets, and shows the evidence.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,7 +14,7 @@
 use std::{error::Error, fs, path::Path, process::ExitCode, time::Instant};
 
 use pulldoctor_cluster::{Cluster, ConnectOptions, NodeAccess, Place, ProbeProgram};
-use pulldoctor_model::NodeRole;
+use pulldoctor_model::{Answer, Evidence, NodeRole, Question};
 use pulldoctor_registry::{ProbeConfig, judge::NodeTarget};
 
 #[tokio::main]
@@ -36,6 +38,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
         Some(("namespace", name)) => Place::Namespace(name.to_owned()),
         _ => return Err("read the place".into()),
     };
+    if let ([word, namespace, secrets @ ..], Place::Node(node)) = (rest, &place)
+        && word == "pull"
+    {
+        return ask(folder, node, host, namespace, secrets).await;
+    }
     let times = rest.first().map_or(Ok(1), |text| text.parse::<usize>())?;
     let access = NodeAccess::new(Some(program(Path::new(folder))?), &ProbeConfig::default())?;
     let options = ConnectOptions {
@@ -80,6 +87,60 @@ async fn run() -> Result<(), Box<dyn Error>> {
             println!("  {:?} {:?}: {}", stage.stage, stage.outcome, stage.detail);
         }
     }
+    Ok(())
+}
+
+/// Asks what the node sees, and what its kubelet says.
+async fn ask(
+    folder: &str,
+    node: &str,
+    image: &str,
+    namespace: &str,
+    secrets: &[String],
+) -> Result<(), Box<dyn Error>> {
+    let access = NodeAccess::new(Some(program(Path::new(folder))?), &ProbeConfig::default())?;
+    let options = ConnectOptions {
+        nodes: Some(access),
+        ..ConnectOptions::default()
+    };
+    let registry = image.split('/').next().unwrap_or_default().to_owned();
+    let questions = [
+        Question::NodeView {
+            node: node.to_owned(),
+            registry,
+            image: image.to_owned(),
+            hosts: Vec::new(),
+        },
+        Question::KubeletPull {
+            node: node.to_owned(),
+            namespace: namespace.to_owned(),
+            secrets: secrets.to_vec(),
+            service_account: None,
+            image: image.to_owned(),
+        },
+    ];
+    let cluster = Cluster::connect(&options).await?;
+    let mut evidence = Evidence::new("", "", std::time::SystemTime::now().try_into()?);
+    let begun = Instant::now();
+    cluster.answer(&questions, &mut evidence).await;
+    for answered in &evidence.answers {
+        match &answered.answer {
+            Answer::NodeView(view) => {
+                for stage in view
+                    .sights
+                    .iter()
+                    .flat_map(|sight| &sight.transcript.stages)
+                {
+                    println!("  {:?} {:?}: {}", stage.stage, stage.outcome, stage.detail);
+                }
+            }
+            other => println!("  {} {other:?}", answered.from),
+        }
+    }
+    for gap in &evidence.gaps {
+        println!("  gap: {} {:?} {:?}", gap.what, gap.why, gap.grant);
+    }
+    println!("{image} on {node} in {:?}", begun.elapsed());
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::{api::Api, error::ApiError, slim::nullable};
 
 use super::{
     error::NodeProbeError,
-    living::{Key, Kind},
+    living::{Key, Kind, nameless},
     manifest::{CONTAINER, ProbePod},
     plan,
 };
@@ -73,7 +73,7 @@ pub(super) fn refusal(error: ApiError) -> Result<(), Refusal> {
         // `pods "x" is forbidden: violates PodSecurity …`, quotas, webhooks, a namespace that is
         // going.
         ApiError::Forbidden { message } | ApiError::NotFound { message } => {
-            Err(Refusal::NotAdmitted(message))
+            Err(Refusal::NotAdmitted(nameless(&message)))
         }
         // A webhook that keeps out of dry runs: the creation itself will tell.
         ApiError::Status {
@@ -83,7 +83,7 @@ pub(super) fn refusal(error: ApiError) -> Result<(), Refusal> {
             code: 400 | 406 | 409 | 422,
             message,
             ..
-        } => Err(Refusal::NotAdmitted(message)),
+        } => Err(Refusal::NotAdmitted(nameless(&message))),
         other => Err(Refusal::Api(other)),
     }
 }
