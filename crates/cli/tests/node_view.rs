@@ -313,6 +313,8 @@ fn a_login_is_tried_from_here_and_never_goes_to_the_node() {
             is_from_here(manifest) || is_from_here(token),
             "{document:#}"
         );
+        let differences = document["beside"]["differences"].to_string();
+        assert!(!differences.contains("of its own"), "{differences}");
         assert!(!document.to_string().contains(CANARY));
         assert_eq!(lab.left(), 0);
     }

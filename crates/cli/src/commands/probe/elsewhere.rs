@@ -215,6 +215,8 @@ fn seen_there(
         |sight| sight.transcript.clone(),
     );
     let platform = looked_for(&there).unwrap_or_else(|| asked.platform.clone());
+    let is_login_here = here.is_some_and(|here| learn(&mut there, here, has_logins));
+    // After that: a node that holds no login does not differ by that.
     let differences = match here {
         Some(here) => compare(seat, &there, here),
         None => vec![format!(
@@ -223,7 +225,6 @@ fn seen_there(
             clean_line(&name)
         )],
     };
-    let is_login_here = here.is_some_and(|here| learn(&mut there, here, has_logins));
     let facts = logins.facts.as_ref().filter(|_| is_login_here);
     let verdict = judge_probe_from(seat, &there, &asked.image, facts);
     if has_logins && !is_login_here {
