@@ -32,6 +32,11 @@ cause! {
     /// password never. Once a login matches, the kubelet makes no anonymous try, so this fails
     /// public images too.
     ///
+    /// `pulldoctor diagnose --node-view` has the kubelet of the node pull a manifest that no
+    /// repository has, with the pod's credentials and its own: a login that is refused again is
+    /// *proven*, also where it is one of the node's; `not found` says that the credentials are good
+    /// now.
+    ///
     /// ## What to do
     ///
     /// - Try the login yourself: `docker login HOST`.

@@ -27,6 +27,9 @@ cause! {
     /// The failed request went to another host than the image's registry, for a layer or a token.
     /// Only an answer of the registry names such a host, so the registry itself was reached.
     ///
+    /// `pulldoctor diagnose --node-view` asks that host and the registry from the node itself:
+    /// *proven* where the one fails in the same way while the other answers.
+    ///
     /// ## What to do
     ///
     /// - Let the node's network out to that host, as well as to the registry. Docker Hub needs

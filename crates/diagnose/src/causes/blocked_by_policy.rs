@@ -31,6 +31,9 @@ cause! {
     /// `Payment Required`, a filter's own page. A bare 403 in the middle of a layer, or on an
     /// image that everyone may pull, is *possible*.
     ///
+    /// `pulldoctor diagnose --node-view` asks from the node's own address: 403 before any login is
+    /// asked for is a filter's answer.
+    ///
     /// ## What to do
     ///
     /// It depends on the rule, which the evidence names: allow the node's address, pull from

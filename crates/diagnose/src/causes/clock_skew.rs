@@ -28,7 +28,7 @@ cause! {
     /// the pod was created and before it was read, by the API server's clock. If T1 does not lie
     /// between, and the certificate is valid there, the clock alone explains the text. It is
     /// proven where the node's heartbeat, which the kubelet writes by the same clock, shows the
-    /// same difference. A time before Kubernetes existed is wrong without any comparison. Where the
+    /// same difference, or a probe on the node does (`pulldoctor diagnose --node-view`). A time before Kubernetes existed is wrong without any comparison. Where the
     /// host sends the same certificate here, and it is valid by the clock here, it is *likely*.
     ///
     /// ## What to do

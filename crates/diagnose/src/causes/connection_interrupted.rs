@@ -29,6 +29,9 @@ cause! {
     /// layer's transfer this admits one reading. Before any answer it is *possible* only: a
     /// firewall that forbids the host cuts connections in the same way.
     ///
+    /// `pulldoctor diagnose --node-view` looks from the node itself. A cut before any answer that
+    /// repeats there is *likely*: who cuts is not told. A probe does not repeat a transfer.
+    ///
     /// ## What to do
     ///
     /// - Wait: the kubelet tries again, with growing pauses of up to five minutes.

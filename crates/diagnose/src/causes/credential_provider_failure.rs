@@ -31,6 +31,10 @@ cause! {
     /// is *possible* where a node of a cloud pulls from that cloud's own registry, sends nothing,
     /// and the pod names no secret.
     ///
+    /// The node's logs tell what the kubelet's message swallows (`pulldoctor diagnose
+    /// --node-view`): a line about this image is *proven*. The kubelet's counters raise it to
+    /// *likely* where a provider failed since it started, and exclude it where none did.
+    ///
     /// ## What to do
     ///
     /// - Read the log on the node: `journalctl -u kubelet | grep -i credential`.

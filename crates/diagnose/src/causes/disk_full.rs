@@ -38,6 +38,11 @@ cause! {
     /// The waiting reason `failed to record image pull intent` (kubelets from 1.33 on) is the
     /// kubelet's own file system, not the runtime's.
     ///
+    /// The image's layers, as its manifest states them, are held against what is left: what does
+    /// not fit is *proven*, though the runtime has cleaned up behind the failed pull. What fills
+    /// the disk is named from the node's list of images, and with `pulldoctor diagnose --node-view`
+    /// also from when on the kubelet removes unused ones.
+    ///
     /// ## What to do
     ///
     /// - Look on the node: `df -h /var/lib/containerd /var/lib/kubelet` and `df -i` for inodes.

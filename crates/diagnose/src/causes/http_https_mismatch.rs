@@ -32,6 +32,9 @@ cause! {
     /// - `first record does not look like a TLS handshake`: the port speaks neither, as far as the
     ///   text tells; *possible* only.
     ///
+    /// `pulldoctor diagnose --node-view` looks at what the port speaks to the node itself: the same
+    /// is *proven*.
+    ///
     /// ## What to do
     ///
     /// - Give the registry a certificate: that mends it for every node, runtime and tool.

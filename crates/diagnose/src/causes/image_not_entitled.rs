@@ -32,6 +32,10 @@ cause! {
     /// the registry refuses a pod that has no login for it. With policy `Never` the kubelet asks no
     /// registry: it says that the image is not present, although the node lists it.
     ///
+    /// `pulldoctor diagnose --node-view` reads the kubelet's own policy: with `NeverVerify` it is
+    /// not this. For policy `Never` it is *proven* where the kubelet, made to pull a manifest that
+    /// does not exist, is refused with the pod's credentials.
+    ///
     /// ## What to do
     ///
     /// - Name a pull secret in the pod that opens this image: the same that pulled it, or another

@@ -38,6 +38,12 @@ cause! {
     /// With several hosts only one error is shown. containerd 1.x shows the first that is no
     /// `404`, so a dead mirror hides what the registry itself answered.
     ///
+    /// `pulldoctor diagnose --node-view` asks the mirror and the registry from the node itself,
+    /// past the runtime's configuration. It is *proven* where the mirror fails there in the same
+    /// way; where the registry serves the manifest to the node and the mirror named by the error,
+    /// or by the runtime's log, does not; or where the runtime was told that the image is missing
+    /// while the registry serves it to the node and another node started with it meanwhile.
+    ///
     /// ## What to do
     ///
     /// - Look at the file on the node: `/etc/containerd/certs.d/REGISTRY/hosts.toml` (or
@@ -71,6 +77,9 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
         );
     if raised {
         case.node_question().into_iter().collect()
+    } else if says_missing(case) && (has_it_now(case) || serves_node(case)) {
+        // Where it started elsewhere meanwhile, it was there all along.
+        vec![case.image_elsewhere_question()]
     } else {
         Vec::new()
     }
@@ -217,6 +226,11 @@ fn registry_differs(case: &Case<'_>) -> bool {
             | Fault::BlobMissing
     );
     says_missing(case) || (is_content && sight.is_verified())
+}
+
+/// Whether the registry has the image, asked from here.
+fn has_it_now(case: &Case<'_>) -> bool {
+    from_here(case).is_some_and(|sight| sight.transcript.is_good())
 }
 
 /// Whether the registry serves the manifest to the node's own request, which no mirror bears on.

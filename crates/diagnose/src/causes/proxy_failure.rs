@@ -33,6 +33,10 @@ cause! {
     ///   without a body in the same way, so there it is *possible* only.
     /// - `Proxy Authentication Required`, 407.
     ///
+    /// `pulldoctor diagnose --node-view` asks the proxy's address from the node: *proven* where the
+    /// way to it fails alike. A probe does not ask through the proxy, so what the proxy answers
+    /// stays *likely*; whether the node reaches the registry without it is told.
+    ///
     /// ## What to do
     ///
     /// - If the registry is inside your network, add its host to `NO_PROXY` of the runtime (a

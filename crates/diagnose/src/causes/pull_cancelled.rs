@@ -28,6 +28,9 @@ cause! {
     /// pull and unpack image …` stand before it (`pull-timeout`). It is never more than *possible*:
     /// the text does not name who withdrew.
     ///
+    /// Where the node's logs (`pulldoctor diagnose --node-view`) say that the runtime gave up for
+    /// lack of progress, it is `pull-timeout`.
+    ///
     /// ## What to do
     ///
     /// - Nothing, if the pod is gone. Otherwise the kubelet tries again by itself.

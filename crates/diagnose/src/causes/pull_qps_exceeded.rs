@@ -23,6 +23,8 @@ cause! {
     ///
     /// The whole text is `pull QPS exceeded`. Only the kubelet's own limiter says that.
     ///
+    /// With `pulldoctor diagnose --node-view` the node's own limit is told.
+    ///
     /// ## What to do
     ///
     /// - Nothing: the next try comes within seconds, later ones within five minutes.

@@ -36,7 +36,9 @@ cause! {
     /// by another pull.
     ///
     /// From the API alone it cannot be told whether the kubelet pulls serially, so it is *likely*
-    /// for those that wait behind an older pull.
+    /// for those that wait behind an older pull. The kubelet's settings (`pulldoctor diagnose
+    /// --node-view`) tell: *proven* where it pulls one image at a time, *possible* where it has
+    /// room for more.
     ///
     /// ## What to do
     ///

@@ -33,6 +33,9 @@ cause! {
     /// the same after one minute. `context canceled` alone is therefore *possible*: whoever cancels
     /// leaves the same words (`pull-cancelled`).
     ///
+    /// The node's logs (`pulldoctor diagnose --node-view`) may hold `because of no progress in`:
+    /// only the runtime says so, and then it is *proven*.
+    ///
     /// ## What to do
     ///
     /// - Read the runtime's log on the node: `journalctl -u containerd | grep 'no progress'`.

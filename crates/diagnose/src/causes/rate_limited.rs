@@ -41,6 +41,9 @@ cause! {
     /// Asked from here, the registry tells its limit and when to come again. It counts this place
     /// apart from the node, so an answer here excludes nothing.
     ///
+    /// `pulldoctor diagnose --node-view` asks from the node's own address without a login: for a
+    /// pull without one the same limit there is *proven*.
+    ///
     /// ## What to do
     ///
     /// - Wait: the kubelet tries again by itself, at most every five minutes.

@@ -31,6 +31,9 @@ cause! {
     /// answered in its place. So is a 401 for a layer whose manifest was served. The same answer
     /// from here makes it *likely*, since the node's proxy does not stand between.
     ///
+    /// `pulldoctor diagnose --node-view` asks from the node itself, past the runtime's proxy and
+    /// mirrors: a 5xx there too is *proven*; a good answer makes it *possible* only.
+    ///
     /// ## What to do
     ///
     /// - Look at the registry's status page, or at its log if it is yours.

@@ -35,6 +35,11 @@ cause! {
     /// suspect; where it fails here alike, it is still no more than *likely*: nodes may have a name
     /// server of their own.
     ///
+    /// `pulldoctor diagnose --node-view` (or `pulldoctor probe IMAGE --from node/NODE`) asks each of
+    /// the node's name servers and reads its hosts file. The same failure there is *proven*, also
+    /// where a pod asks the very server that the text names. A name that resolves on the node by
+    /// now makes it *possible* only.
+    ///
     /// The address after `on` is the name server that the node asked. Nodes use their own
     /// `/etc/resolv.conf`, not the cluster's DNS.
     ///

@@ -26,6 +26,12 @@ cause! {
     /// from here, the registry shows whether it refuses everyone, and whether its name leads the
     /// node to another address.
     ///
+    /// `pulldoctor diagnose --node-view` (or `pulldoctor probe IMAGE --from node/NODE`) looks from
+    /// the node itself. What fails there in the same way is *proven*; where it comes farther, the
+    /// fault is over or lies in what a pod does not see: the runtime's mirrors, proxy and
+    /// authorities. It is then *possible* only. What only the network of pods meets proves nothing
+    /// for the node.
+    ///
     /// ## What to do
     ///
     /// - Look whether the registry runs and listens on that port.

@@ -26,6 +26,12 @@ cause! {
     /// - `no route to host`: a router, or a firewall that rejects, answered for the address, or
     ///   nobody on the node's own network has it.
     ///
+    /// `pulldoctor diagnose --node-view` (or `pulldoctor probe IMAGE --from node/NODE`) looks from
+    /// the node itself. What fails there in the same way is *proven*; where it comes farther, the
+    /// fault is over or lies in what a pod does not see: the runtime's mirrors, proxy and
+    /// authorities. It is then *possible* only. What only the network of pods meets proves nothing
+    /// for the node.
+    ///
     /// ## What to do
     ///
     /// - Ask the node for its route to the address: `ip route get ADDRESS`.

@@ -30,6 +30,12 @@ cause! {
     /// - `timeout awaiting response headers`, `Client.Timeout exceeded`: connected, and the
     ///   server does not answer.
     ///
+    /// `pulldoctor diagnose --node-view` (or `pulldoctor probe IMAGE --from node/NODE`) looks from
+    /// the node itself. What fails there in the same way is *proven*; where it comes farther, the
+    /// fault is over or lies in what a pod does not see: the runtime's mirrors, proxy and
+    /// authorities. It is then *possible* only. What only the network of pods meets proves nothing
+    /// for the node.
+    ///
     /// ## What to do
     ///
     /// - Ask the address from the node; another port or host that answers tells a firewall from a

@@ -31,6 +31,9 @@ cause! {
     /// server's clock, so that a wrong clock is not taken for an old certificate. The certificate
     /// that the host sends here, and its dates, stand beside it.
     ///
+    /// With `pulldoctor diagnose --node-view` the certificate that the node is sent is held against
+    /// the API server's clock: *proven* where it has expired by it.
+    ///
     /// ## What to do
     ///
     /// - Renew the certificate on the registry, and let the server load it: a renewed file is of

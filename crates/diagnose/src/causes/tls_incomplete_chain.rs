@@ -35,6 +35,9 @@ cause! {
     /// signs without intermediates looks the same. Where the chain that is sent here stops short,
     /// it is *likely*, and the certificate itself tells where the missing one can be had.
     ///
+    /// With `pulldoctor diagnose --node-view` the chain that the node is sent decides: *proven*
+    /// where it stops short and its last certificate says where its issuer's is.
+    ///
     /// ## What to do
     ///
     /// - On the server: send the full chain (`fullchain.pem` instead of `cert.pem`).

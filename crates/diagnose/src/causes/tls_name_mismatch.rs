@@ -31,6 +31,9 @@ cause! {
     ///   asked by its address, and the certificate names none.
     /// - `certificate is not valid for any names`: it has no subject alternative names at all.
     ///
+    /// `pulldoctor diagnose --node-view` shows the handshake from the node itself: the same fault
+    /// there is *proven*.
+    ///
     /// ## What to do
     ///
     /// - Name the registry in the image as the certificate does, if that name is the same server.

@@ -28,6 +28,9 @@ cause! {
     /// so a clock that is slow is the nearer explanation unless the API server's clock agrees
     /// with the node's.
     ///
+    /// With `pulldoctor diagnose --node-view` the node's clock is measured: *proven* where it is
+    /// right and the certificate that the node is sent is not valid yet.
+    ///
     /// ## What to do
     ///
     /// - Look at the node's clock first.

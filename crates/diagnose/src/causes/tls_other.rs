@@ -32,6 +32,10 @@ cause! {
     ///   that it serves no such host.
     /// - `certificate relies on legacy Common Name field`: no subject alternative names.
     ///
+    /// `pulldoctor diagnose --node-view` shows the handshake from the node itself: the same fault
+    /// there is *proven*. A bare failure of the handshake is not: a probe knows fewer ciphers than
+    /// Go.
+    ///
     /// ## What to do
     ///
     /// - See the handshake from the node: `openssl s_client -connect HOST:443 -servername HOST`.

@@ -36,6 +36,13 @@ cause! {
     /// The certificates that the host sends here are shown with their issuer and fingerprint, to
     /// be held against those that the node gets: a proxy that opens TLS sends others.
     ///
+    /// `pulldoctor diagnose --node-view` (or `pulldoctor probe IMAGE --from node/NODE`) brings home
+    /// the chain that the node is sent. It is *proven* where nobody trusts that chain and it is
+    /// whole, and where this computer trusts it, it was issued before the pull began to fail, and
+    /// the registry is no public one. A single certificate leaves open who ought to send its
+    /// issuer's. Another certificate than the one that is sent here is told: something on the way
+    /// opens TLS, or another server answers the node. The node's own authorities are not read.
+    ///
     /// ## What to do
     ///
     /// - Find out who issued what the node sees: `openssl s_client -connect HOST:443 -showcerts`.

@@ -52,6 +52,10 @@ cause! {
     /// missing tag, a refused login) is named as *likely*; that a name does not resolve here, or
     /// that the registry is in trouble just now, as *possible* at most.
     ///
+    /// With `pulldoctor diagnose --node-view` the logs of the node's kubelet and runtime are read
+    /// for the image, and the registry is looked at from the node: what the log says is judged like
+    /// any text.
+    ///
     /// ## What to do
     ///
     /// - Ask again right after the kubelet's next try: the text is fresh then.
@@ -104,7 +108,7 @@ fn is_silent(case: &Case<'_>) -> bool {
 }
 
 /// What the node itself meets on its way to the registry, where its text says nothing. Its runtime
-/// may go another way (a mirror, a proxy), so it is never proven; what only pods meet is possible.
+/// may go another way (a mirror, a proxy), so it is possible only.
 fn by_node(case: &Case<'_>) -> Option<Finding> {
     let look = from_node(case)?;
     let transcript = look.registry()?;
@@ -121,11 +125,7 @@ fn by_node(case: &Case<'_>) -> Option<Finding> {
     let cause = of_problem(stage.problem?)?;
     let mut finding = case.finding(
         cause,
-        if look.is_nodes_own() {
-            Confidence::Likely
-        } else {
-            Confidence::Possible
-        },
+        Confidence::Possible,
         object_of(case, cause, stage),
         format!(
             "asked from {}, `{}` fails: {}",
@@ -134,14 +134,16 @@ fn by_node(case: &Case<'_>) -> Option<Finding> {
             stage.problem.map_or("", Problem::as_text)
         ),
     );
-    if !look.is_nodes_own() {
-        finding = finding.rival(
-            CauseId::Unknown,
-            "what pods meet on the node may not be what its runtime meets",
-            "the next try's text",
-        );
-    }
-    Some(with_seen(finding, case, &look))
+    finding = finding.rival(
+        CauseId::Unknown,
+        if look.is_nodes_own() {
+            "the node's runtime says nothing, and may go through a proxy or to a mirror"
+        } else {
+            "what pods meet on the node may not be what its runtime meets"
+        },
+        "the next try's text, or the runtime's log",
+    );
+    Some(open_logs(with_seen(finding, case, &look), case))
 }
 
 /// What the registry says to the pod's credentials, where the node says nothing. There is no text

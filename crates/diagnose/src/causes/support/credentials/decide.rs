@@ -12,6 +12,7 @@ use pulldoctor_model::{
 use super::{
     Host, Keys, Lead, Refusal, Said, Word, accused_credential, cloud_of, expired_by, has_near_key,
     host_of, is_blank, is_complete, keys, lookup, mirror, refusing_host, said, spoiled_by,
+    turns_node_away,
 };
 use crate::case::Case;
 
@@ -43,8 +44,9 @@ pub(super) fn decide(case: &Case<'_>, word: Word) -> Decided {
             Decided::Elsewhere
         };
     }
-    if matches!(said, Said::RefusesUnasked) && word == Word::Status403 {
-        // From two places, before any login is asked for.
+    let is_unasked = matches!(said, Said::RefusesUnasked) || turns_node_away(case);
+    if is_unasked && word == Word::Status403 {
+        // From two places, or by the node itself, before any login is asked for.
         return lead(Blocked, Confidence::Likely, &[]);
     }
     match keyring {

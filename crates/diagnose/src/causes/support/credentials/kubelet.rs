@@ -7,7 +7,7 @@ use pulldoctor_model::{CauseId, Confidence, Finding, clean_line, shorten};
 use super::{Keys, Word, keys, word_of};
 use crate::{
     case::Case,
-    causes::there::{open_node_view, with_over},
+    causes::there::{open_node_view, with_over, with_seen},
     finding::FindingExt,
     node_sight::from_node,
     view::Reached,
@@ -54,6 +54,10 @@ pub(crate) fn worth(case: &Case<'_>) -> Option<Worth> {
 /// Adds what the kubelet's credentials are worth, and weighs it.
 pub(crate) fn with_kubelet(finding: Finding, case: &Case<'_>, word: Word) -> Finding {
     let known = case.kubelet_pull();
+    let finding = match from_node(case) {
+        Some(look) => with_seen(finding, case, &look),
+        None => finding,
+    };
     let Some(pull) = known.seen() else {
         // Where no login was sent and the pod has none, the text has said it all.
         let may_tell = keys(case) != Keys::None || word != Word::NothingSent;
@@ -113,7 +117,9 @@ mod tests {
     };
 
     use crate::{
-        causes::support::credentials::samples::{HOST, IMAGE, NO_BASIC, WRONG_LOGIN, account},
+        causes::support::credentials::samples::{
+            FORBIDDEN, HOST, IMAGE, NO_BASIC, WRONG_LOGIN, account,
+        },
         fixture::{
             Fixture, challenged, failed_at, login_secret, no_token, own_network, pod_network,
             refused, stuck,
@@ -215,6 +221,28 @@ mod tests {
         let away = "failed to pull and unpack image \"x\": failed to do request: Head \"https://registry.example.com/v2/\": dial tcp 10.9.0.4:443: i/o timeout";
         let finding = pulled(of_node().node_view(reaching()), away).judge();
         assert_eq!(finding.confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn an_address_that_turns_the_node_away_is_a_filter() {
+        let blocked = || account(stuck(IMAGE, "ErrImagePull", FORBIDDEN), &[]);
+        assert_ne!(blocked().cause(), CauseId::BlockedByPolicy);
+        let mut unasked = challenged(IMAGE, &[], refused(Identity::Unknown, 403));
+        for stage in &mut unasked.stages {
+            if stage.stage == StageName::Token {
+                stage.outcome = pulldoctor_model::registry::StageOutcome::Skipped;
+            }
+        }
+        let finding = blocked().node_view(own_network(unasked.clone())).judge();
+        assert_eq!(finding.cause, CauseId::BlockedByPolicy);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        // What turns pods away may be a policy of their network.
+        let pods = blocked().node_view(pod_network(unasked)).judge();
+        assert_ne!(pods.cause, CauseId::BlockedByPolicy);
+        // After a challenge it is the registry's own word.
+        let asked = challenged(IMAGE, &[], refused(Identity::Unknown, 403));
+        let finding = blocked().node_view(own_network(asked)).judge();
+        assert_ne!(finding.cause, CauseId::BlockedByPolicy);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! What the registry says to the pod's credentials, asked from here.
 
 use pulldoctor_model::registry::{
-    CredentialOutcome, CredentialRecord, StageName, StageOutcome, Transcript,
+    CredentialOutcome, CredentialRecord, Problem, StageName, StageOutcome, Transcript,
 };
 
 use super::mirror;
-use crate::case::Case;
+use crate::{
+    case::Case,
+    node_sight::{FromNode, from_node},
+};
 
 /// What the registry says.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +44,20 @@ pub(crate) fn said<'a>(case: &Case<'a>) -> Said<'a> {
         Some(transcript) if mirror(case).is_none() => read(transcript),
         _ => Said::Nothing,
     }
+}
+
+/// Whether the registry's address turns the node itself away with 403 before it asks for a login.
+/// A registry asks by 401, so that is a filter's answer.
+pub(crate) fn turns_node_away(case: &Case<'_>) -> bool {
+    from_node(case)
+        .filter(FromNode::is_nodes_own)
+        .and_then(|look| look.registry())
+        .is_some_and(|seen| {
+            matches!(read(seen), Said::RefusesUnasked)
+                && seen.credentials.iter().any(|record| {
+                    record.username.is_none() && record.problem == Some(Problem::Forbidden)
+                })
+        })
 }
 
 fn read(transcript: &Transcript) -> Said<'_> {
