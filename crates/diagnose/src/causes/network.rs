@@ -6,10 +6,10 @@ use pulldoctor_model::{CauseId, Finding, Question};
 use super::{
     here::with_here,
     runtime_files::runtime,
-    support::ask_registry,
+    support::{ask_registry, missing::says_missing},
     there::{open_node_view, with_node},
 };
-use crate::{case::Case, finding::FindingExt, places::Places};
+use crate::{case::Case, finding::FindingExt, node_sight::may_tell, places::Places};
 
 /// What the host of the failed request is to the image's registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,10 +133,14 @@ pub(crate) fn ask_others(case: &Case<'_>) -> Vec<Question> {
 /// Adds who else reaches, or fails to reach, the registry: other nodes, this node's own network
 /// apart from its runtime, and this place. What reproduces the fault on the node proves it.
 pub(crate) fn with_places(finding: Finding, case: &Case<'_>) -> Finding {
-    open_node_view(
-        with_here(with_node(with_nodes(finding, case), case), case),
-        case,
-    )
+    let finding = with_here(with_node(with_nodes(finding, case), case), case);
+    // What a proxy answers is not seen from the node, but whether the registry needs one is.
+    let is_proxy = matches!(case.fault(), Fault::Proxy { .. });
+    if is_proxy || may_tell(case) || says_missing(case) {
+        open_node_view(finding, case)
+    } else {
+        finding
+    }
 }
 
 fn with_nodes(finding: Finding, case: &Case<'_>) -> Finding {

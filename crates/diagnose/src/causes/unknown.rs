@@ -89,7 +89,12 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
 )]
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let told = is_silent(case)
-        .then(|| by_node(case).or_else(|| by_registry(case)))
+        .then(|| {
+            let told = [by_registry(case), by_node(case)];
+            told.into_iter()
+                .flatten()
+                .max_by_key(|finding| finding.confidence)
+        })
         .flatten();
     Some(told.unwrap_or_else(|| finding(case)).into())
 }

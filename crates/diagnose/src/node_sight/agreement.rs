@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use pulldoctor_messages::{DnsFault, Fault, HostRole, Layer, Operation, ProxyFault};
-use pulldoctor_model::registry::{Facts, Problem, Stage, StageName, StageOutcome};
+use pulldoctor_model::registry::{DnsAnswer, Facts, Problem, Stage, StageName, StageOutcome};
 
 use super::{FromNode, end_of, from_node, handshake_of};
 use crate::case::Case;
@@ -72,11 +72,19 @@ fn names_its_server(case: &Case<'_>, look: &FromNode<'_>) -> bool {
     };
     !server.is_loopback()
         && look.dns(case).is_some_and(|facts| {
-            facts
+            let mut own = facts
                 .questions
                 .iter()
-                .any(|question| question.server.ip() == server)
+                .filter(|question| question.server.ip() == server)
+                .peekable();
+            own.peek().is_some()
+                && own.all(|question| question.result.answer != DnsAnswer::Addresses)
         })
+}
+
+/// Whether a view could agree or disagree with the judged text.
+pub(crate) fn may_tell(case: &Case<'_>) -> bool {
+    expected(case, innermost(case.pull_fault())).is_some()
 }
 
 /// The address of the name server that the text names.
@@ -105,7 +113,10 @@ pub(super) fn compare(case: &Case<'_>, look: &FromNode<'_>) -> Agreement {
             .map(|stage| stage.stage)
             .max();
         let is_unjudged = is_about_certificate(fault) && handshake_of(way).is_none();
-        return if last.is_none_or(|last| last < expected) || is_unjudged {
+        // Another host was not asked what the runtime asked it, and of the layers one byte was read.
+        let is_other_request = expected >= StageName::Http
+            && (case.reading().foreign_host.is_some() || expected == StageName::Layers);
+        return if is_other_request || last.is_none_or(|last| last < expected) || is_unjudged {
             Agreement::Unseen
         } else if *fault == Fault::UnknownAuthority {
             Agreement::Trusted
@@ -175,6 +186,14 @@ fn expected(case: &Case<'_>, fault: &Fault) -> Option<StageName> {
         fault if is_about_certificate(fault) => StageName::Tls,
         Fault::HeaderTimeout | Fault::Interrupted if in_transfer => return None,
         Fault::HeaderTimeout | Fault::Interrupted if is_blob => StageName::Layers,
+        Fault::ServerError { .. }
+        | Fault::UnexpectedAnswer { .. }
+        | Fault::HttpStatus { .. }
+        | Fault::RateLimited
+            if is_blob =>
+        {
+            StageName::Layers
+        }
         Fault::HeaderTimeout
         | Fault::Interrupted
         | Fault::ServerError { .. }

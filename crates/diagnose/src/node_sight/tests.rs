@@ -602,3 +602,51 @@ fn five_hundred_pods_of_a_node_raise_one_question() {
     }
     assert_eq!(crate::node_questions(&fixture.evidence).len(), 1);
 }
+
+#[test]
+fn a_layer_or_another_hosts_answer_is_not_asked_again_by_a_probe() {
+    let blob = format!(
+        "failed to pull and unpack image \"{IMAGE}\": failed to copy: httpReadSeeker: failed open: unexpected status code https://registry.example.com/v2/shop/api/blobs/sha256:aa: 503 Service Unavailable"
+    );
+    let token = format!(
+        "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://login.example.net/token?scope=repository%3Ashop%2Fapi%3Apull&service=r: 503 Service Unavailable"
+    );
+    let cut =
+        format!("failed to pull and unpack image \"{IMAGE}\": failed to copy: unexpected EOF");
+    for text in [&blob, &token, &cut] {
+        let alone = stuck(IMAGE, "ErrImagePull", text).judge();
+        let well = and_sight(
+            own_network(there(IMAGE)),
+            NodeRole::Token,
+            good_before("login.example.net/x:1", StageName::Token),
+        );
+        let mut fixture = stuck(IMAGE, "ErrImagePull", text);
+        let finding = fixture.clone().node_view(well).judge();
+        assert_eq!(finding.cause, alone.cause, "{text}");
+        assert_eq!(finding.confidence, alone.confidence, "{text}");
+        // Nor is it asked where it could not tell.
+        fixture.evidence.symptoms.truncate(1);
+        let is_asked = !crate::node_questions(&fixture.evidence).is_empty();
+        assert_eq!(is_asked, *text != cut, "{text}");
+    }
+}
+
+#[test]
+fn what_this_computer_does_not_trust_is_beside_the_point_past_tls() {
+    let text = format!(
+        "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: unexpected status from HEAD request to https://registry.example.com/v2/shop/api/manifests/1: 503 Service Unavailable"
+    );
+    let mut seen = fails(StageName::Http, Problem::ServerError);
+    for stage in &mut seen.stages {
+        if stage.stage == StageName::Tls {
+            *stage = crate::fixture::stage(StageName::Tls, Some(Problem::TlsUnknownAuthority));
+        }
+    }
+    let finding = stuck(IMAGE, "ErrImagePull", &text)
+        .node_view(own_network(seen))
+        .judge();
+    assert_eq!(finding.cause, CauseId::RegistryServerError);
+    assert_eq!(finding.confidence, Confidence::Proven);
+    let told = format!("{:?}", finding.evidence);
+    assert!(!told.contains("tls failed"), "{told}");
+}
