@@ -1,13 +1,15 @@
-//! A door for benchmarks and fuzz targets to what reads one page and one kubeconfig.
+//! A door for benchmarks and fuzz targets to what reads one page, one kubeconfig and one log.
 
 use jiff::Timestamp;
 use kube::config::Kubeconfig;
+use pulldoctor_model::NodeLogs;
 
 use crate::{
     connect::ConnectOptions,
     error::ConnectError,
     index::ImageIndex,
     kubeconfig,
+    logs::{Place, Sieve},
     slim::{self, Pod},
     symptoms,
 };
@@ -30,6 +32,28 @@ pub fn read_page(page: &[u8], observed: Timestamp) -> Option<(usize, usize)> {
 /// The token of the next page, as it is read before the items.
 pub fn peek_token(page: &[u8]) -> Option<String> {
     slim::peek_meta(page).map(|meta| meta.resume)
+}
+
+/// Sifts the log of a node, in pieces of this length: what it says of images, by node and image.
+pub fn sift_log(
+    log: &[u8],
+    piece: usize,
+    images: &[&str],
+    nodes: &[&str],
+    near: Timestamp,
+) -> Vec<(Option<String>, String, NodeLogs)> {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let mut sieve = Sieve::new(owned(images), owned(nodes), near);
+    let mut lines = sieve.begin(Place::Hosts, "log");
+    for part in log.chunks(piece.max(1)) {
+        lines.push(part, &mut |line| sieve.take(line));
+    }
+    lines.finish(&mut |line| sieve.take(line));
+    let found = sieve.finish();
+    found
+        .into_iter()
+        .map(|found| (found.node, found.image, found.logs))
+        .collect()
 }
 
 /// Chooses the current context of a kubeconfig; gives its name and the server's address. Files
