@@ -5,7 +5,7 @@ mod common;
 
 use std::{
     fs,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -527,13 +527,17 @@ fn diagnose_asks_nodes_only_where_it_is_told_to() {
     assert!(text.contains("tcp-refused"), "{text}");
 }
 
-#[test]
-fn a_signal_removes_what_was_created() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        // The pod starts and never ends.
+/// A probe of which the pod starts and never ends, under way.
+struct Hanging {
+    lab: Lab,
+    child: Child,
+}
+
+impl Hanging {
+    fn start() -> Self {
         let lab = Lab::new(json!({}), |_| Played::Stays);
         let path = |file: &str| lab.folder.path().join(file);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pulldoctor"))
+        let child = Command::new(env!("CARGO_BIN_EXE_pulldoctor"))
             .args(["probe", &lab.image(), "--from", "node/n1"])
             .env_clear()
             .env("KUBECONFIG", path("config"))
@@ -548,12 +552,48 @@ fn a_signal_removes_what_was_created() {
             std::thread::sleep(Duration::from_millis(20));
         }
         assert!(lab.left() >= 2, "a ConfigMap and a pod");
+        Self { lab, child }
+    }
+
+    fn signal(&self, name: &str) {
         let told = Command::new("kill")
-            .args([format!("-{signal}"), child.id().to_string()])
+            .args([format!("-{name}"), self.child.id().to_string()])
             .status();
         assert!(told.expect("kill runs").success());
-        let ended = child.wait().expect("it ends");
-        assert_eq!(ended.code(), Some(code));
-        assert_eq!(lab.left(), 0);
     }
+
+    fn code(&mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+#[test]
+fn a_signal_removes_what_was_created() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut hanging = Hanging::start();
+        hanging.signal(signal);
+        assert_eq!(hanging.code(), Some(code));
+        assert_eq!(hanging.lab.left(), 0);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut hanging = Hanging::start();
+    let slow = serde_json::from_value(json!({"method": "DELETE", "delay_ms": 20_000}));
+    hanging.lab.fake.faults(&[slow.expect("a fault")]);
+    hanging.signal("INT");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(
+        hanging.child.try_wait().expect("asked").is_none(),
+        "it tidies up"
+    );
+    let start = Instant::now();
+    hanging.signal("TERM");
+    assert_eq!(hanging.code(), Some(143));
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
 }
