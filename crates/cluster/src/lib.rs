@@ -44,7 +44,7 @@ pub use credentials::Credentials;
 pub use error::{ApiError, ConnectError, ScanError};
 pub use logs::{GivenLog, GivenLogs, LogError};
 #[doc(hidden)]
-pub use measure::{peek_token, read_kubeconfig, read_page, sift_log};
+pub use measure::{peek_token, read_kubeconfig, read_node_answer, read_page, sift_log};
 pub use node_probe::{Look, NodeAccess, NodeProbeError, Place, Plan, ProbeProgram, Swept};
 pub use registries::Registries;
 pub use scan::{Page, Scan, ScanProgress};

@@ -1,8 +1,9 @@
-//! A door for benchmarks and fuzz targets to what reads one page, one kubeconfig and one log.
+//! A door for benchmarks and fuzz targets to what reads one page, one kubeconfig, one log and one
+//! answer of a probe.
 
 use jiff::Timestamp;
 use kube::config::Kubeconfig;
-use pulldoctor_model::NodeLogs;
+use pulldoctor_model::{NodeLogs, NodeView};
 
 use crate::{
     connect::ConnectOptions,
@@ -10,6 +11,7 @@ use crate::{
     index::ImageIndex,
     kubeconfig,
     logs::{Place, Sieve},
+    node_probe,
     slim::{self, Pod},
     symptoms,
 };
@@ -27,6 +29,11 @@ pub fn read_page(page: &[u8], observed: Timestamp) -> Option<(usize, usize)> {
     })
     .ok()?;
     Some((pods, stuck))
+}
+
+/// Reads a log as the answer of a probe that was to look at this host, and judges it.
+pub fn read_node_answer(log: &[u8], host: &str) -> Option<NodeView> {
+    node_probe::read_answer(log, host)
 }
 
 /// The token of the next page, as it is read before the items.

@@ -29,6 +29,7 @@ use pulldoctor_registry::{
 };
 use tokio::sync::{OnceCell, Semaphore};
 
+pub(crate) use answer::read as read_answer;
 pub use error::NodeProbeError;
 pub use plan::Plan;
 pub(crate) use pull::PullOrder;

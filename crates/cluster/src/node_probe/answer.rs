@@ -2,9 +2,10 @@
 //! question.
 
 use jiff::Timestamp;
-use pulldoctor_model::{NodeNetwork, NodeView, clean_line, shorten};
+use pulldoctor_model::{NodeNetwork, NodeRole, NodeView, clean_line, shorten};
 use pulldoctor_registry::judge::{
-    MOST_NODE_ANSWER, NodeAnswer, NodeAnswerError, NodeAsk, RawSight, trust::Anchor,
+    MOST_NODE_ANSWER, NODE_PROTOCOL, NodeAnswer, NodeAnswerError, NodeAsk, NodeLimits, NodeTarget,
+    RawSight, trust::Anchor,
 };
 use serde_json::Value;
 
@@ -20,6 +21,23 @@ const MOST_MEMBERS: usize = 256;
 /// Clocks that are closer than this, in seconds, are taken for equal: the answer was on its way,
 /// and both clocks tell whole seconds.
 const SAME_CLOCK: i64 = 5;
+
+/// Reads a log as the answer of a probe that was to look at this host, and judges it.
+pub(crate) fn read(log: &[u8], host: &str) -> Option<NodeView> {
+    let ask = NodeAsk {
+        protocol: NODE_PROTOCOL,
+        user_agent: String::new(),
+        targets: vec![NodeTarget {
+            role: NodeRole::Registry,
+            host: host.to_owned(),
+            plain_http: false,
+            image: None,
+        }],
+        limits: NodeLimits::default(),
+    };
+    let answer = of_log(log, &ask).ok()?;
+    Some(view(answer, NodeNetwork::Host, None, &[]))
+}
 
 /// Reads the answer out of a log.
 pub(super) fn of_log(log: &[u8], ask: &NodeAsk) -> Result<NodeAnswer, NodeAnswerError> {
@@ -109,10 +127,8 @@ pub(super) fn view(
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{NodeResolvers, NodeRole};
-    use pulldoctor_registry::judge::{
-        NODE_PROTOCOL, NodeLimits, NodeTarget, StageName, begin_transcript,
-    };
+    use pulldoctor_model::NodeResolvers;
+    use pulldoctor_registry::judge::{StageName, begin_transcript};
     use serde_json::json;
 
     use super::*;
