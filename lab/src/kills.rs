@@ -1,12 +1,14 @@
-//! `lab kills`: kills looks from nodes at random moments (SIGKILL: nothing is tidied up) and sees
-//! that the next run, after their lifetime, leaves nothing of them.
+//! `lab kills`: ends looks from nodes at random moments. After SIGTERM nothing may be left; after
+//! SIGKILL, which lets nobody tidy up, nothing after the next run that comes when their lifetime is
+//! over.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cluster::{Cluster, random_word};
+use crate::exec;
 use crate::net::Namespace;
 use crate::paths;
 use crate::state::State;
@@ -23,6 +25,9 @@ const LATEST_KILL_MS: u64 = 2_500;
 
 /// After this time nothing of a look belongs to anybody (`docs/node-probe.md`).
 const LIFETIME: Duration = Duration::from_secs(185);
+
+/// How long a look may tidy up.
+const TIDY: Duration = Duration::from_secs(10);
 
 /// What carries the labels of the node probe.
 const SELECTOR: &str = "labelSelector=app.kubernetes.io/name=pulldoctor-probe";
@@ -44,6 +49,13 @@ pub fn run(times: usize, no_build: bool) -> Result<()> {
         "a look that nobody disturbed left something: {:?}",
         left(&cluster)?
     );
+    let terminated = times / 5;
+    for at in 0..terminated {
+        end(&workstation, NODES[at % NODES.len()])?;
+        let names = left(&cluster)?;
+        ensure!(names.is_empty(), "left after SIGTERM: {}", names.join(", "));
+    }
+    println!("lab: {terminated} looks were ended by SIGTERM, and left nothing");
     let mut met = 0;
     for at in 0..times {
         let before = left(&cluster)?.len();
@@ -105,14 +117,45 @@ fn look(cluster: &Cluster, place: &Namespace) -> Result<()> {
     Ok(())
 }
 
-/// A look that is killed at a random moment.
-fn kill(place: &Namespace, node: &str) -> Result<()> {
-    let mut child = words(place, node).spawn().context("start a look")?;
+/// A look that is under way for a random time.
+fn begin(place: &Namespace, node: &str) -> Result<Child> {
+    let child = words(place, node).spawn().context("start a look")?;
     let chance = u64::from_str_radix(&random_word(8)?, 16)?;
     std::thread::sleep(Duration::from_millis(chance % LATEST_KILL_MS));
+    Ok(child)
+}
+
+/// A look that is killed at a random moment.
+fn kill(place: &Namespace, node: &str) -> Result<()> {
+    let mut child = begin(place, node)?;
     // It may have ended.
     let _ = child.kill();
     let _ = child.wait();
+    Ok(())
+}
+
+/// A look that is asked to end at a random moment.
+fn end(place: &Namespace, node: &str) -> Result<()> {
+    let mut child = begin(place, node)?;
+    // It may have ended.
+    let _ = exec::run([
+        "kill".to_owned(),
+        "-TERM".to_owned(),
+        child.id().to_string(),
+    ]);
+    let mut ended = false;
+    exec::wait_until(TIDY, Duration::from_millis(20), || {
+        ended = child.try_wait().is_ok_and(|status| status.is_some());
+        ended
+    });
+    if !ended {
+        let _ = child.kill();
+        let _ = child.wait();
+        bail!(
+            "a look did not end within {} s after SIGTERM",
+            TIDY.as_secs()
+        );
+    }
     Ok(())
 }
 

@@ -170,6 +170,7 @@ impl Cluster {
         self.index().clear();
         self.inner.secrets.clear();
         self.inner.probes.clear();
+        self.inner.nodes.begin();
     }
 
     /// The server's clock, or this machine's where the server does not tell.

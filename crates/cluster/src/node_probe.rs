@@ -18,7 +18,10 @@ mod wait;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -167,6 +170,11 @@ impl Nodes {
             gate: Semaphore::new(at_once.clamp(1, 1_000)),
             swept: OnceCell::new(),
         }
+    }
+
+    /// A new run begins.
+    pub(crate) fn begin(&self) {
+        self.spent.store(0, Ordering::SeqCst);
     }
 }
 

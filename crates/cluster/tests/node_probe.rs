@@ -77,7 +77,27 @@ async fn a_namespace_is_looked_from_with_its_own_network() {
     assert_eq!(look.view.network, network);
     assert_eq!(left(&fake), Vec::<String>::new());
 
+    // Without a pod of its own it is a node that would take one.
     let nowhere = Place::Namespace("empty".to_owned());
+    put(
+        &fake,
+        [
+            node("n0", json!({"spec": {"unschedulable": true}})),
+            node(
+                "n00",
+                json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}}),
+            ),
+        ],
+    );
+    let look = cluster
+        .look_from(&nowhere, &[target(NOBODY)])
+        .await
+        .unwrap();
+    assert_eq!(
+        (look.node.as_str(), look.namespace.as_str()),
+        ("n1", "empty")
+    );
+    fake.forbid(Forbid::everywhere("list", "nodes"));
     let error = cluster.look_from(&nowhere, &[target(NOBODY)]).await;
     assert!(
         matches!(error, Err(NodeProbeError::NoNode { .. })),

@@ -53,7 +53,9 @@ pub enum NodeProbeError {
         source: ApiError,
     },
     /// No node is known to run it on.
-    #[error("find a node to look from: namespace `{namespace}` has no pod on any")]
+    #[error(
+        "find a node to look from: namespace `{namespace}` has no pod on any, and no other is known"
+    )]
     NoNode {
         /// The namespace.
         namespace: String,

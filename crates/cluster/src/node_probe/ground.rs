@@ -2,12 +2,14 @@
 
 use futures::future::join_all;
 use pulldoctor_model::NodeFacts;
+use serde::Deserialize;
 
 use crate::{
-    answers,
+    answers::{self, NodeObject},
     api::{Api, Form},
     error::ApiError,
     path::ApiPath,
+    slim::nullable,
 };
 
 use super::{
@@ -147,6 +149,37 @@ pub(super) async fn nodes_of_namespace(
     }
     nodes.sort_by(|a, b| (b.0, &a.1).cmp(&(a.0, &b.1)));
     Ok(nodes.into_iter().map(|(_, node)| node).collect())
+}
+
+/// Nodes that take pods, by name.
+pub(super) async fn schedulable(api: &Api) -> Result<Vec<String>, ApiError> {
+    let path = ApiPath::core()
+        .segment("nodes")
+        .query("resourceVersion", "0");
+    let answer = api.get(&path, Form::Full, MOST_PODS).await?;
+    let list: NodeList = serde_json::from_slice(&answer.body)
+        .map_err(|error| ApiError::malformed("a list of nodes", &error))?;
+    let mut nodes: Vec<String> = Vec::new();
+    for object in list.items {
+        let name = object.metadata.name.clone();
+        let facts = object.facts();
+        let is_ready = facts
+            .conditions
+            .iter()
+            .any(|it| it.kind == "Ready" && it.status == "True");
+        if is_ready && !facts.unschedulable {
+            nodes.push(name);
+        }
+    }
+    nodes.sort();
+    Ok(nodes)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeList {
+    #[serde(deserialize_with = "nullable")]
+    items: Vec<NodeObject>,
 }
 
 #[cfg(test)]

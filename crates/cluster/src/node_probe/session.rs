@@ -204,10 +204,14 @@ impl<'c> Session<'c> {
             Place::Namespace(namespace) => namespace,
         };
         let nodes = ground::nodes_of_namespace(self.api(), namespace).await;
-        let nodes = nodes.map_err(|source| NodeProbeError::ListPods {
+        let mut nodes = nodes.map_err(|source| NodeProbeError::ListPods {
             namespace: namespace.clone(),
             source,
         })?;
+        if nodes.is_empty() {
+            // Where its pods would be put.
+            nodes = ground::schedulable(self.api()).await.unwrap_or_default();
+        }
         let mut why = NodeProbeError::NoNode {
             namespace: namespace.clone(),
         };
