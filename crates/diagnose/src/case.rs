@@ -285,10 +285,6 @@ impl<'a> Case<'a> {
         registries_in_use() -> &'a [RegistryUse]
             = |_: &Self| Some(Question::RegistriesInUse),
             Answer::Registries(registries) => Some(registries.as_slice());
-        /// What was seen from the symptom's node.
-        node_view() -> &'a NodeView
-            = |case: &Self| case.node_view_question(),
-            Answer::NodeView(view) => Some(&**view);
         /// What became of a pull of nothing that the kubelet was made to try with the pod's
         /// credentials and its own.
         kubelet_pull() -> &'a KubeletPull
@@ -306,6 +302,29 @@ impl<'a> Case<'a> {
         node_metrics() -> &'a NodeMetrics
             = |case: &Self| case.node_metrics_question(),
             Answer::NodeMetrics(metrics) => Some(metrics);
+    }
+
+    /// What was seen from the symptom's node. A look that was asked for before a text named further
+    /// hosts tells of the registry all the same.
+    pub fn node_view(&self) -> Known<'a, &'a NodeView> {
+        let Some(question) = self.node_view_question() else {
+            return Known::NotAsked;
+        };
+        let look = |question: &Question| {
+            self.index.look(question, |answer| match answer {
+                Answer::NodeView(view) => Some(&**view),
+                _ => None,
+            })
+        };
+        let known = look(&question);
+        let mut plain = question;
+        if let Question::NodeView { hosts, .. } = &mut plain {
+            hosts.clear();
+        }
+        match (known, look(&plain)) {
+            (Known::Gap(_) | Known::NotAsked, seen @ Known::Seen(..)) => seen,
+            _ => known,
+        }
     }
 
     /// Asks for the pod's events.

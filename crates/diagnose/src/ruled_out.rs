@@ -4,7 +4,7 @@
 use pulldoctor_messages::HostRole;
 use pulldoctor_model::{
     CauseId, RuledOut,
-    registry::{CredentialOutcome, Facts, StageName, StageOutcome, Transcript},
+    registry::{CredentialOutcome, Facts, Problem, StageName, StageOutcome, Transcript},
 };
 
 use crate::{
@@ -119,6 +119,20 @@ pub(crate) fn by_node(case: &Case<'_>) -> Vec<RuledOut> {
         add(
             &[CauseId::HttpHttpsMismatch, CauseId::ConnectionInterrupted],
             format!("`{host}` answers the node"),
+        );
+    }
+    let is_good_but_for_trust = matches!(
+        look.tls_problem(case),
+        None | Some(Problem::TlsUnknownAuthority)
+    );
+    if look.handshake(case).is_some() && is_good_but_for_trust {
+        add(
+            &[
+                CauseId::TlsExpired,
+                CauseId::TlsNotYetValid,
+                CauseId::TlsNameMismatch,
+            ],
+            "the certificate that the node is sent is in its time and names the host".to_owned(),
         );
     }
     if look.serves_manifest() {

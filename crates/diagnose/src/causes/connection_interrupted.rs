@@ -100,10 +100,13 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         finding = finding.rival(
             CauseId::BlockedByPolicy,
             "a firewall that forbids the host cuts connections in the same way",
-            case.node_view_question().map_or_else(
-                || "a request to the host from the node".to_owned(),
-                |question| question.to_string(),
-            ),
+            match case.node_view_question() {
+                Some(_) if case.node_view().seen().is_some() => {
+                    "a capture of packets on the node: who ends the connection".to_owned()
+                }
+                Some(question) => question.to_string(),
+                None => "a request to the host from the node".to_owned(),
+            },
         );
         if route(case) == Route::Blob {
             finding = finding.rival(

@@ -270,6 +270,29 @@ mod tests {
     }
 
     #[test]
+    fn a_look_from_before_the_log_named_a_mirror_still_counts() {
+        let seen = own_network(challenged(IMAGE, &[], granted(200)));
+        let before = silent().node_view(seen);
+        let dead = NEXT.replace("trying next host", "PullImage failed");
+        let finding = logged(before, &[("containerd", &dead)]).judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(
+            finding
+                .notes
+                .iter()
+                .any(|(word, text)| word == "behind it" && text.contains("answers the node"))
+        );
+        // The mirror itself was not looked at yet.
+        assert!(
+            finding
+                .open
+                .iter()
+                .any(|one| matches!(one, Question::NodeView { hosts, .. } if !hosts.is_empty()))
+        );
+    }
+
+    #[test]
     fn no_progress_in_the_log_tells_a_timeout_from_a_withdrawal() {
         let text = "rpc error: code = Canceled desc = failed to pull and unpack image \"registry.example.com/shop/api:1\": context canceled";
         let stuck = || stuck(IMAGE, "ErrImagePull", text).node(node());

@@ -77,10 +77,11 @@ pub(crate) fn is_seen_to_stop_short(case: &Case<'_>) -> bool {
     *case.fault() == Fault::UnknownAuthority && problem == Some(Problem::TlsIncompleteChain)
 }
 
-/// What is wrong with the chain that the node is sent, where it is known.
-fn sent_to_node<'a>(case: &Case<'a>) -> Option<(Option<Problem>, &'a TlsFacts)> {
+/// What is wrong with the chain that the node is sent, and the chain, where either is known.
+fn sent_to_node<'a>(case: &Case<'a>) -> Option<(Option<Problem>, Option<&'a TlsFacts>)> {
     let look = from_node(case)?;
-    Some((look.tls_problem(case), look.handshake(case)?))
+    let (problem, facts) = (look.tls_problem(case), look.handshake(case));
+    (problem.is_some() || facts.is_some()).then_some((problem, facts))
 }
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
@@ -122,8 +123,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 /// The chain that the server sends was looked at, from the node or from here.
 fn seen(case: &Case<'_>) -> Finding {
     let host = case.failed_host();
-    let to_node = sent_to_node(case).map(|(_, facts)| facts);
+    let to_node = sent_to_node(case);
     let issuer = to_node
+        .and_then(|(_, facts)| facts)
         .or_else(|| here::handshake(case))
         .and_then(|facts| facts.issuer_url.as_deref());
     let mut finding = case.finding(

@@ -84,6 +84,25 @@ pub(crate) fn is_public(case: &Case<'_>) -> bool {
     case.reading().foreign_host.is_none() && PUBLIC.contains(&case.registry().as_str())
 }
 
+/// Whether the chain that the node is sent was seen to lead to an authority: one that this computer
+/// trusts, or one that signed itself.
+fn is_whole(case: &Case<'_>) -> bool {
+    let Some(look) = from_node(case) else {
+        return false;
+    };
+    let Some(seen) = look.handshake(case) else {
+        return false;
+    };
+    match look.tls_problem(case) {
+        None => true,
+        Some(Problem::TlsUnknownAuthority) => seen
+            .chain
+            .last()
+            .is_some_and(|last| last.subject == last.issuer),
+        Some(_) => false,
+    }
+}
+
 /// Whether the node is sent a single certificate that did not sign itself, no other node trusts
 /// it, and nothing tells whether its issuer is an authority or stands below one.
 fn is_lonely_leaf(case: &Case<'_>) -> bool {
@@ -147,6 +166,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                     format!("the chain leads to an authority named `{authority}`"),
                 );
         }
+        None if is_whole(case) => {
+            finding = finding.rules_out(
+                CauseId::TlsIncompleteChain,
+                "the chain that the node is sent leads to its authority",
+            );
+        }
         None => {
             finding = finding.next(
                 "which certificates does the host send to the node: the issuer's too?",
@@ -169,16 +194,16 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             "the issuer's certificate: whether it signed itself",
         );
     }
-    Some(
-        with_authority(with_places(finding, case), case)
-            .remedy(
-                "send-chain",
-                Applicability::Advice,
-                "on the server: send the whole chain, if only the leaf certificate is sent",
-                None,
-            )
-            .into(),
-    )
+    finding = with_authority(with_places(finding, case), case);
+    if !is_whole(case) {
+        finding = finding.remedy(
+            "send-chain",
+            Applicability::Advice,
+            "on the server: send the whole chain, if only the leaf certificate is sent",
+            None,
+        );
+    }
+    Some(finding.into())
 }
 
 #[cfg(test)]

@@ -650,3 +650,82 @@ fn what_this_computer_does_not_trust_is_beside_the_point_past_tls() {
     let told = format!("{:?}", finding.evidence);
     assert!(!told.contains("tls failed"), "{told}");
 }
+
+#[test]
+fn whatever_is_seen_the_promises_hold() {
+    let mut texts: Vec<&str> = TABLE.iter().map(|(text, ..)| *text).collect();
+    texts.extend([
+        "EOF",
+        "remote error: tls: handshake failure",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "tls: first record does not look like a TLS handshake",
+        "proxyconnect tcp: dial tcp 10.0.0.8:3128: connect: connection refused",
+        "Forbidden",
+        "dial tcp: lookup registry.example.com: Temporary failure in name resolution",
+    ]);
+    let stages = [
+        StageName::Dns,
+        StageName::Tcp,
+        StageName::Tls,
+        StageName::Http,
+        StageName::Token,
+        StageName::Manifest,
+        StageName::Layers,
+    ];
+    let of_stage = |stage: StageName, problem: Problem| match stage {
+        StageName::Dns | StageName::Tcp | StageName::Tls => {
+            problem.id().starts_with(stage.as_str())
+        }
+        StageName::Http => matches!(
+            problem,
+            Problem::HttpTimeout
+                | Problem::HttpCut
+                | Problem::HttpMalformed
+                | Problem::HttpsExpected
+                | Problem::ServerError
+                | Problem::RateLimited
+        ),
+        StageName::Token => matches!(
+            problem,
+            Problem::TokenRefused | Problem::TokenServerError | Problem::TokenHostUnreachable
+        ),
+        StageName::Manifest => matches!(
+            problem,
+            Problem::NotFound | Problem::Forbidden | Problem::UnexpectedStatus
+        ),
+        _ => matches!(problem, Problem::BlobHostUnreachable | Problem::LayerCut),
+    };
+    for text in texts {
+        let alone = request(text).judge();
+        for stage in stages {
+            for problem in Problem::ALL.iter().filter(|one| of_stage(stage, **one)) {
+                let seen = || fails(stage, *problem);
+                for (is_own, view) in [(true, own_network(seen())), (false, pod_network(seen()))] {
+                    let finding = request(text).node_view(view).judge();
+                    let row = format!(
+                        "{text}\n{stage:?} {problem:?} own: {is_own}\n{} {:?} {:?}",
+                        finding.cause, finding.confidence, finding.rivals
+                    );
+                    match finding.confidence {
+                        Confidence::Proven => assert!(finding.rivals.is_empty(), "{row}"),
+                        Confidence::Possible => assert!(!finding.rivals.is_empty(), "{row}"),
+                        Confidence::Unknown => assert!(!finding.next.is_empty(), "{row}"),
+                        Confidence::Likely => {}
+                    }
+                    // What is seen raises only what it is itself, and only from the node's own network.
+                    if finding.confidence > alone.confidence {
+                        assert!(is_own, "{row}");
+                        let cause = crate::transcript::of_problem(*problem);
+                        let is_proxy = finding.cause == CauseId::ProxyFailure;
+                        let is_alike = cause == Some(finding.cause)
+                            || finding.cause == CauseId::ConnectionInterrupted
+                                && *problem == Problem::TlsCut
+                            || finding.cause == CauseId::HttpHttpsMismatch
+                                && stage == StageName::Tls;
+                        assert!(is_alike && !is_proxy, "{row}");
+                    }
+                }
+            }
+        }
+    }
+}
