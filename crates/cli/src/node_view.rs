@@ -236,6 +236,12 @@ pub(crate) fn exit(error: &NodeProbeError) -> ExitCode {
         NodeProbeError::NoProgram | NodeProbeError::NoAccess | NodeProbeError::NoNode { .. } => {
             ExitCode::Request
         }
+        // The server's words where there is no such namespace.
+        NodeProbeError::NotAdmitted { message, .. }
+            if message.starts_with("namespaces ") && message.ends_with(" not found") =>
+        {
+            ExitCode::Request
+        }
         NodeProbeError::ReadNode { source, .. }
         | NodeProbeError::ListPods { source, .. }
         | NodeProbeError::Create { source, .. }

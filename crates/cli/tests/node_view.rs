@@ -400,9 +400,14 @@ fn a_request_that_names_nothing_is_refused() {
         assert!(said.contains(words), "{said}");
     };
     refused(&["--from", "node/n9"], "`n9`");
+    let gone = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404,
+        "reason": "NotFound", "message": "namespaces \"gone\" not found"});
+    let fault = serde_json::from_value(json!({"method": "POST", "status": 404,
+        "path": "/api/v1/namespaces/gone/**", "body": gone.to_string()}));
+    lab.fake.faults(&[fault.expect("a fault")]);
     refused(
-        &["--from", "namespace/empty"],
-        "namespace `empty` has no pod",
+        &["--from", "namespace/gone"],
+        "namespaces \"gone\" not found",
     );
     refused(&["--from", "n1"], "give here, node/NAME or");
     refused(&["--explain-access"], "--from node/NAME");
