@@ -115,6 +115,8 @@ pub(super) struct Settings {
     pub(super) admission: Admission,
     /// How far the server's clock is ahead of this machine's.
     ahead: Duration,
+    /// When it was stopped.
+    stopped: Option<Timestamp>,
 }
 
 /// A cluster in memory. Clones share it, so a test can change it while clients read.
@@ -143,6 +145,7 @@ impl FakeCluster {
             compress: false,
             admission: Admission::default(),
             ahead: Duration::ZERO,
+            stopped: None,
         };
         Self {
             inner: Arc::new(Inner {
@@ -271,6 +274,11 @@ impl FakeCluster {
         self.set(|settings| settings.admission.inject = Some(container.to_owned()));
     }
 
+    /// Stops the server's clock: only [`FakeCluster::advance`] moves it from now on.
+    pub fn stop_clock(&self) {
+        self.set(|settings| settings.stopped = Some(Timestamp::now()));
+    }
+
     /// Moves the server's clock forward.
     pub fn advance(&self, time: Duration) {
         self.set(|settings| settings.ahead += time);
@@ -324,9 +332,8 @@ impl Settings {
     /// The server's clock.
     pub(super) fn now(&self) -> Timestamp {
         let ahead = SignedDuration::try_from(self.ahead).unwrap_or_default();
-        Timestamp::now()
-            .checked_add(ahead)
-            .unwrap_or(Timestamp::MAX)
+        let now = self.stopped.unwrap_or_else(Timestamp::now);
+        now.checked_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
     pub(super) fn is_forbidden(&self, verb: &str, target: &Target<'_>) -> bool {
