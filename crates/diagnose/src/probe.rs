@@ -16,7 +16,7 @@ use pulldoctor_reference::Reference;
 
 use crate::transcript::cause_of;
 
-pub use beside::{compare, learn};
+pub use beside::{alone, compare, learn};
 
 /// From where a registry was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -83,6 +83,17 @@ pub fn compare(seat: Seat<'_>, there: &Transcript, here: &Transcript) -> Vec<Str
     said
 }
 
+/// What was seen from here, where nobody could look from the other place.
+pub fn alone(here: &Transcript) -> String {
+    match here.first_failure() {
+        None => "every stage is good here".to_owned(),
+        Some(stage) if is_own_network(stage) => {
+            format!("nothing leaves this computer: {}", stage.detail)
+        }
+        Some(stage) => format!("fails here: {}: {}", stage.stage.as_str(), stage.detail),
+    }
+}
+
 fn outcome(seat: Seat<'_>, there: &Transcript, here: &Transcript) -> String {
     let own = here.first_failure();
     if let Some(stage) = own.filter(|stage| is_own_network(stage)) {
@@ -176,6 +187,9 @@ mod tests {
         ] {
             assert_eq!(compare(node, there, here), [expected]);
         }
+        assert_eq!(alone(&fine), "every stage is good here");
+        assert_eq!(alone(&refused), "fails here: tcp: ");
+        assert_eq!(alone(&cut_off), "nothing leaves this computer: ");
         let split = compare(
             node,
             &resolved(fine.clone(), "10.0.0.1"),

@@ -100,10 +100,13 @@ pub fn human_probe_result(
     style: Stylesheet,
 ) -> String {
     let mut page = Page::new(width, style);
-    for stage in document.stages.iter().filter(|stage| is_unreached(stage)) {
-        stage_line(&mut page, stage);
+    // Where nobody could look there is nothing to list.
+    if !document.stages.iter().all(is_unreached) {
+        for stage in document.stages.iter().filter(|stage| is_unreached(stage)) {
+            stage_line(&mut page, stage);
+        }
+        page.blank();
     }
-    page.blank();
     verdict(&mut page, document);
     if let Some(caret) = &document.caret {
         excerpt(&mut page, "image", &document.image, 0, Some(caret));
@@ -176,7 +179,8 @@ fn verdict(page: &mut Page, document: &ProbeDocument) {
         .stages
         .iter()
         .any(|stage| stage.outcome == StageOutcome::Failed);
-    let (label, word) = if failed {
+    let is_open = failed || document.gaps.iter().any(|gap| gap.counts);
+    let (label, word) = if is_open {
         (Label::Warning, "unknown")
     } else {
         (Label::Proven, "ok")

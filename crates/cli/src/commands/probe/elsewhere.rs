@@ -6,7 +6,7 @@ use std::{pin::pin, time::Duration};
 use anyhow::anyhow;
 use pulldoctor_cluster::{Cluster, Look, NodeProbeError, Place, Plan};
 use pulldoctor_diagnose::probe::{
-    ProbeVerdict, Seat, compare, judge_probe, judge_probe_from, learn,
+    ProbeVerdict, Seat, alone, compare, judge_probe, judge_probe_from, learn,
 };
 use pulldoctor_model::registry::{CredentialOutcome, Facts, StageName};
 use pulldoctor_model::{ExitCode, NodeRole, clean_line};
@@ -182,7 +182,7 @@ fn show(
         Err(error) => {
             let document = unseen(&asked.target, &error, logins)
                 .seen_from(asked.place.to_string(), None)
-                .beside(from_here.map(|(here, verdict)| beside(here, &verdict, Vec::new())));
+                .beside(from_here.map(|(here, verdict)| beside(here, &verdict, vec![alone(here)])));
             (document, ExitCode::Partial)
         }
     };
