@@ -21,10 +21,10 @@ use common::{connect as connect_without, pod, put, waiting};
 use nodes::{PAUSE, access, ask, connect, created, left, probe, put_node};
 use pulldoctor_cluster::{NodeAccess, Scope};
 use pulldoctor_model::{
-    Answer, Evidence, GapReason, NodeHost, NodeRole, NodeView, Question, Vantage,
+    Answer, Evidence, GapReason, NodeHost, NodeNetwork, NodeRole, NodeView, Question, Vantage,
     registry::{Problem, StageName},
 };
-use pulldoctor_testkit::api::{FakeCluster, Forbid, Kubelet, Run, Running};
+use pulldoctor_testkit::api::{FakeCluster, Forbid, Kubelet, PodSecurity, Run, Running};
 use serde_json::{Value, json};
 
 /// Nothing listens there: a connection is refused at once.
@@ -352,6 +352,25 @@ async fn a_kubelet_is_never_asked_what_may_hang() {
     assert!(seen(&evidence, &questions[0]).registry().is_some());
     let (what, _) = gap(&evidence, &questions[1]);
     assert!(what.contains("blocks other pods' pulls"), "{what}");
+
+    // Only the network of pods could be looked from: the node's own way may be another.
+    let texts = [
+        ("Back-off pulling image \"x\"", false),
+        ("401 Unauthorized", true),
+    ];
+    for (text, is_asked) in texts {
+        let (fake, _running) = cluster(1, kubelet);
+        for namespace in ["default", "kube-system", "shop"] {
+            fake.pod_security(namespace, PodSecurity::Baseline);
+        }
+        let mut stuck = pod("shop", "api-1", waiting("ImagePullBackOff", text));
+        stuck["spec"]["containers"][0]["image"] = json!(format!("{REGISTRY}/shop/web:1"));
+        put(&fake, [stuck]);
+        let evidence = ask_with(&fake, access(), &questions).await;
+        let network = &seen(&evidence, &questions[0]).network;
+        assert!(matches!(network, NodeNetwork::Pod { .. }), "{network:?}");
+        assert_eq!(evidence.answer(&questions[1]).is_some(), is_asked, "{text}");
+    }
 
     // The look itself came to nothing.
     let (fake, _running) = cluster(1, kubelet);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::{FutureExt as _, future::join_all};
 use pulldoctor_model::{
-    Answer, Evidence, Gap, GapReason, NodeHost, NodeRole, NodeSight, NodeView, Question, Symptom,
-    clean_line,
+    Answer, Evidence, Gap, GapReason, NodeHost, NodeNetwork, NodeRole, NodeSight, NodeView,
+    Question, Symptom, clean_line,
     registry::{Problem, StageName},
     shorten,
 };
@@ -368,16 +368,34 @@ fn may_hang(evidence: &Evidence, node: &str, registry: &str) -> Option<&'static 
     if !is_seen(first) {
         return Some(ABSENT);
     }
-    if std::iter::once(first).chain(views).any(|view| stalls(view)) {
+    let views: Vec<&NodeView> = std::iter::once(&**first)
+        .chain(views.map(|view| &**view))
+        .collect();
+    if views.iter().any(|view| stalls(view)) {
         return Some(STALLS);
     }
     // Mirrors and proxies that the probe does not know may stall where the registry does not.
-    let has_stalled = evidence.symptoms.iter().any(|symptom| {
+    let mut said = evidence.symptoms.iter().filter(|symptom| {
         symptom.node.as_deref() == Some(node)
             && Reference::parse(&symptom.image).is_ok_and(|image| image.registry() == registry)
-            && speaks_of_a_stall(&symptom.message)
     });
-    has_stalled.then_some(STALLS)
+    if said
+        .clone()
+        .any(|symptom| speaks_of_a_stall(&symptom.message))
+    {
+        return Some(STALLS);
+    }
+    // From the network of pods the node's own way is not seen; then its own text has to say that it
+    // got an answer.
+    let is_own = views.iter().any(|view| view.network == NodeNetwork::Host);
+    let is_known = is_own || said.any(|symptom| tells_an_outcome(&symptom.message));
+    (!is_known).then_some(ABSENT)
+}
+
+/// Whether a text says how a pull ended: older kubelets only say that they wait.
+fn tells_an_outcome(message: &str) -> bool {
+    let only_waits = message.starts_with("Back-off ") && !message.contains("ErrImagePull");
+    !message.is_empty() && !only_waits
 }
 
 /// Whether anything that was asked from there did not answer in time.
