@@ -1,5 +1,7 @@
 //! What is known of a node before a pod is created there.
 
+use std::collections::BTreeMap;
+
 use futures::future::join_all;
 use pulldoctor_model::NodeFacts;
 use serde::Deserialize;
@@ -14,7 +16,7 @@ use crate::{
 
 use super::{
     error::NodeProbeError,
-    image::{PodList, PodRow, candidates},
+    image::{MOST_TRIES, PodList, PodRow, candidates, is_pause},
 };
 
 /// Most bytes of a list of the pods of a node or a namespace.
@@ -62,7 +64,15 @@ impl Ground {
                     .collect()
             }
         };
-        let images = candidates(&pods, facts.as_ref());
+        let mut images = candidates(&pods, facts.as_ref());
+        if images.is_empty() && facts.is_some() {
+            // A node that lists nothing (its runtime was away a moment ago), or so much that the
+            // smallest images are cut off: the pause image of the others is the likeliest.
+            images = nodes(api)
+                .await
+                .map(|nodes| pause_images(&nodes))
+                .unwrap_or_default();
+        }
         Ok(Self {
             node: node.to_owned(),
             facts,
@@ -153,26 +163,48 @@ pub(super) async fn nodes_of_namespace(
 
 /// Nodes that take pods, by name.
 pub(super) async fn schedulable(api: &Api) -> Result<Vec<String>, ApiError> {
+    let mut names: Vec<String> = nodes(api)
+        .await?
+        .into_iter()
+        .filter(|(_, facts)| {
+            let is_ready = facts
+                .conditions
+                .iter()
+                .any(|it| it.kind == "Ready" && it.status == "True");
+            is_ready && !facts.unschedulable
+        })
+        .map(|(name, _)| name)
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+async fn nodes(api: &Api) -> Result<Vec<(String, NodeFacts)>, ApiError> {
     let path = ApiPath::core()
         .segment("nodes")
         .query("resourceVersion", "0");
     let answer = api.get(&path, Form::Full, MOST_PODS).await?;
     let list: NodeList = serde_json::from_slice(&answer.body)
         .map_err(|error| ApiError::malformed("a list of nodes", &error))?;
-    let mut nodes: Vec<String> = Vec::new();
-    for object in list.items {
-        let name = object.metadata.name.clone();
-        let facts = object.facts();
-        let is_ready = facts
-            .conditions
-            .iter()
-            .any(|it| it.kind == "Ready" && it.status == "True");
-        if is_ready && !facts.unschedulable {
-            nodes.push(name);
+    let named = |object: NodeObject| (object.metadata.name.clone(), object.facts());
+    Ok(list.items.into_iter().map(named).collect())
+}
+
+/// The pause images that nodes list, those of most nodes first.
+fn pause_images(nodes: &[(String, NodeFacts)]) -> Vec<String> {
+    let mut tally: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, facts) in nodes {
+        for name in candidates(&[], Some(facts))
+            .into_iter()
+            .filter(|name| is_pause(name))
+        {
+            *tally.entry(name).or_default() += 1;
         }
     }
-    nodes.sort();
-    Ok(nodes)
+    let mut names: Vec<(String, usize)> = tally.into_iter().collect();
+    names.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
+    names.truncate(MOST_TRIES);
+    names.into_iter().map(|(name, _)| name).collect()
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -223,6 +255,32 @@ mod tests {
         ] {
             assert_eq!(open.is_closed(), None, "{open:?}");
         }
+    }
+
+    #[test]
+    fn where_a_node_lists_nothing_the_pause_image_of_the_others_is_tried() {
+        let node = |names: &[&str]| {
+            let mut facts = ground("Ready", "True").facts.unwrap();
+            facts.images = names
+                .iter()
+                .map(|name| pulldoctor_model::NodeImage {
+                    names: vec![(*name).to_owned()],
+                    size: 1,
+                })
+                .collect();
+            ("n".to_owned(), facts)
+        };
+        let nodes = [
+            node(&["registry.k8s.io/pause:3.9", "app:1"]),
+            node(&["registry.k8s.io/pause:3.10", "app:1"]),
+            node(&["registry.k8s.io/pause:3.10"]),
+            node(&[]),
+        ];
+        assert_eq!(
+            pause_images(&nodes),
+            ["registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.9"]
+        );
+        assert!(pause_images(&nodes[3..]).is_empty());
     }
 
     #[test]

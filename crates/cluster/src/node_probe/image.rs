@@ -123,7 +123,7 @@ fn is_usable(name: &str) -> bool {
     !name.is_empty() && !name.starts_with("sha256:") && !name.contains('<')
 }
 
-fn is_pause(name: &str) -> bool {
+pub(super) fn is_pause(name: &str) -> bool {
     name.rsplit('/')
         .next()
         .is_some_and(|last| last.split([':', '@']).next() == Some("pause"))
