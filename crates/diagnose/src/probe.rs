@@ -10,7 +10,7 @@ mod words;
 
 use pulldoctor_model::{
     Caret, CauseId, Confidence, KeyringFacts, SecretStanding, SecretVerdict,
-    registry::{Facts, Problem, Stage, StageName, Transcript},
+    registry::{Facts, Problem, Stage, StageName, StageOutcome, Transcript},
 };
 use pulldoctor_reference::Reference;
 
@@ -117,6 +117,9 @@ pub fn judge_probe_from(
             is_partial,
         };
     };
+    if let Some(beyond) = beyond_trust(seat, transcript, stage) {
+        return judge_probe_from(seat, &beyond, image, keyring);
+    }
     let Some(found) = cause_of(transcript).filter(|_| !is_partial) else {
         return ProbeVerdict {
             cause: None,
@@ -142,6 +145,26 @@ pub fn judge_probe_from(
         caret: caret(image, transcript, cause, stage),
         is_partial: false,
     }
+}
+
+/// What a probe elsewhere saw beyond certificates that this computer does not trust: whether that
+/// place trusts them is not known, and the probe went on. Nothing where no later stage failed.
+fn beyond_trust(seat: Seat<'_>, transcript: &Transcript, stage: &Stage) -> Option<Transcript> {
+    let is_trust = matches!(
+        stage.problem,
+        Some(Problem::TlsUnknownAuthority | Problem::TlsIncompleteChain)
+    );
+    if matches!(seat, Seat::Here) || !is_trust {
+        return None;
+    }
+    let mut beyond = transcript.clone();
+    for own in &mut beyond.stages {
+        if own.stage == stage.stage {
+            own.outcome = StageOutcome::Ok;
+            own.problem = None;
+        }
+    }
+    beyond.first_failure().is_some().then_some(beyond)
 }
 
 /// Whether this machine's own network let no question out, so that nothing is said about the

@@ -9,7 +9,9 @@ pub fn tcp_problem(kind: io::ErrorKind) -> Problem {
     match kind {
         io::ErrorKind::ConnectionRefused => Problem::TcpRefused,
         io::ErrorKind::TimedOut => Problem::TcpTimeout,
-        io::ErrorKind::HostUnreachable => Problem::TcpNoRoute,
+        // A route that prohibits, or a policy of the host's kernel: `permission denied` and
+        // `operation not permitted`, which the runtimes report from the same stage.
+        io::ErrorKind::HostUnreachable | io::ErrorKind::PermissionDenied => Problem::TcpNoRoute,
         io::ErrorKind::NetworkUnreachable => Problem::TcpNetworkUnreachable,
         _ => Problem::TcpOther,
     }
