@@ -28,6 +28,7 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('diagnose', 'diagnose', [CompletionResultType]::ParameterValue, 'Find every pod that waits for an image, and say why')
             [CompletionResult]::new('probe', 'probe', [CompletionResultType]::ParameterValue, 'Ask the registry for an image, stage by stage, with the credentials of your choice')
+            [CompletionResult]::new('isolate', 'isolate', [CompletionResultType]::ParameterValue, 'Tell an image''s fault from a node''s: pull the image elsewhere, and good images where it fails')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a cause, or read a pasted error message')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Replay recorded cases, and probe registries with a fault, without a cluster')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions of a shell')
@@ -93,6 +94,29 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'pulldoctor;isolate' {
+            [CompletionResult]::new('--node', '--node', [CompletionResultType]::ParameterName, 'A node to look at, without a pod')
+            [CompletionResult]::new('--known-good', '--known-good', [CompletionResultType]::ParameterName, 'An image that is known to be good, to be pulled on the node; chosen from what the cluster runs where none is given')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The namespace; the context''s own where none is given')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The namespace; the context''s own where none is given')
+            [CompletionResult]::new('--probe-namespace', '--probe-namespace', [CompletionResultType]::ParameterName, 'The namespace for the pods that look from nodes; the first that admits the host''s network where none is given')
+            [CompletionResult]::new('--allow-realm', '--allow-realm', [CompletionResultType]::ParameterName, 'A token service on another domain than the registry''s that may get credentials; may be given several times')
+            [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'The kubeconfig context')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'The kubeconfig file; KUBECONFIG where none is given')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'The user to impersonate in the cluster')
+            [CompletionResult]::new('--as-group', '--as-group', [CompletionResultType]::ParameterName, 'A group to impersonate; may be given several times')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request to the cluster may take: `30s`, `2m`; 0 for no limit')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'human, json or yaml')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'human, json or yaml')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured')
+            [CompletionResult]::new('--explain-access', '--explain-access', [CompletionResultType]::ParameterName, 'Show what would be created for it and which rights that needs; create nothing')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Show what became of every credential, and the number of requests')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Show what became of every credential, and the number of requests')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'pulldoctor;explain' {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'human or json')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'human or json')
@@ -130,6 +154,7 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
         'pulldoctor;help' {
             [CompletionResult]::new('diagnose', 'diagnose', [CompletionResultType]::ParameterValue, 'Find every pod that waits for an image, and say why')
             [CompletionResult]::new('probe', 'probe', [CompletionResultType]::ParameterValue, 'Ask the registry for an image, stage by stage, with the credentials of your choice')
+            [CompletionResult]::new('isolate', 'isolate', [CompletionResultType]::ParameterValue, 'Tell an image''s fault from a node''s: pull the image elsewhere, and good images where it fails')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a cause, or read a pasted error message')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Replay recorded cases, and probe registries with a fault, without a cluster')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions of a shell')
@@ -141,6 +166,9 @@ Register-ArgumentCompleter -Native -CommandName 'pulldoctor' -ScriptBlock {
             break
         }
         'pulldoctor;help;probe' {
+            break
+        }
+        'pulldoctor;help;isolate' {
             break
         }
         'pulldoctor;help;explain' {

@@ -25,6 +25,7 @@ set edit:completion:arg-completer[pulldoctor] = {|@words|
             cand --version 'Print version'
             cand diagnose 'Find every pod that waits for an image, and say why'
             cand probe 'Ask the registry for an image, stage by stage, with the credentials of your choice'
+            cand isolate 'Tell an image''s fault from a node''s: pull the image elsewhere, and good images where it fails'
             cand explain 'Explain a cause, or read a pasted error message'
             cand demo 'Replay recorded cases, and probe registries with a fault, without a cluster'
             cand completions 'Print the completions of a shell'
@@ -87,6 +88,28 @@ set edit:completion:arg-completer[pulldoctor] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'pulldoctor;isolate'= {
+            cand --node 'A node to look at, without a pod'
+            cand --known-good 'An image that is known to be good, to be pulled on the node; chosen from what the cluster runs where none is given'
+            cand -n 'The namespace; the context''s own where none is given'
+            cand --namespace 'The namespace; the context''s own where none is given'
+            cand --probe-namespace 'The namespace for the pods that look from nodes; the first that admits the host''s network where none is given'
+            cand --allow-realm 'A token service on another domain than the registry''s that may get credentials; may be given several times'
+            cand --ca-file 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times'
+            cand --context 'The kubeconfig context'
+            cand --kubeconfig 'The kubeconfig file; KUBECONFIG where none is given'
+            cand --as 'The user to impersonate in the cluster'
+            cand --as-group 'A group to impersonate; may be given several times'
+            cand --request-timeout 'How long one request to the cluster may take: `30s`, `2m`; 0 for no limit'
+            cand -o 'human, json or yaml'
+            cand --output 'human, json or yaml'
+            cand --color 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured'
+            cand --explain-access 'Show what would be created for it and which rights that needs; create nothing'
+            cand -v 'Show what became of every credential, and the number of requests'
+            cand --verbose 'Show what became of every credential, and the number of requests'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'pulldoctor;explain'= {
             cand -o 'human or json'
             cand --output 'human or json'
@@ -120,6 +143,7 @@ set edit:completion:arg-completer[pulldoctor] = {|@words|
         &'pulldoctor;help'= {
             cand diagnose 'Find every pod that waits for an image, and say why'
             cand probe 'Ask the registry for an image, stage by stage, with the credentials of your choice'
+            cand isolate 'Tell an image''s fault from a node''s: pull the image elsewhere, and good images where it fails'
             cand explain 'Explain a cause, or read a pasted error message'
             cand demo 'Replay recorded cases, and probe registries with a fault, without a cluster'
             cand completions 'Print the completions of a shell'
@@ -129,6 +153,8 @@ set edit:completion:arg-completer[pulldoctor] = {|@words|
         &'pulldoctor;help;diagnose'= {
         }
         &'pulldoctor;help;probe'= {
+        }
+        &'pulldoctor;help;isolate'= {
         }
         &'pulldoctor;help;explain'= {
         }

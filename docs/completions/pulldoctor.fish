@@ -31,6 +31,7 @@ complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -s h -l help -d 'Pri
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -s V -l version -d 'Print version'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "diagnose" -d 'Find every pod that waits for an image, and say why'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "probe" -d 'Ask the registry for an image, stage by stage, with the credentials of your choice'
+complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "isolate" -d 'Tell an image\'s fault from a node\'s: pull the image elsewhere, and good images where it fails'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "explain" -d 'Explain a cause, or read a pasted error message'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "demo" -d 'Replay recorded cases, and probe registries with a fault, without a cluster'
 complete -c pulldoctor -n "__fish_pulldoctor_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -87,6 +88,26 @@ complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l verify-l
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -l explain-access -d 'Show what would be created for it and which rights that needs; create nothing'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s v -l verbose -d 'Show what became of every credential, and the number of requests'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand probe" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l node -d 'A node to look at, without a pod' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l known-good -d 'An image that is known to be good, to be pulled on the node; chosen from what the cluster runs where none is given' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -s n -l namespace -d 'The namespace; the context\'s own where none is given' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l probe-namespace -d 'The namespace for the pods that look from nodes; the first that admits the host\'s network where none is given' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l allow-realm -d 'A token service on another domain than the registry\'s that may get credentials; may be given several times' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l ca-file -d 'A file with certificate authorities (PEM) that registries are trusted by, beside those of the system, or of SSL_CERT_FILE and SSL_CERT_DIR; may be given several times' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l context -d 'The kubeconfig context' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l kubeconfig -d 'The kubeconfig file; KUBECONFIG where none is given' -r -F
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l as -d 'The user to impersonate in the cluster' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l as-group -d 'A group to impersonate; may be given several times' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l request-timeout -d 'How long one request to the cluster may take: `30s`, `2m`; 0 for no limit' -r
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -s o -l output -d 'human, json or yaml' -r -f -a "human\t'For people'
+json\t'One JSON document'
+yaml\t'The same document as YAML'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -l explain-access -d 'Show what would be created for it and which rights that needs; create nothing'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -s v -l verbose -d 'Show what became of every credential, and the number of requests'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand isolate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand explain" -s o -l output -d 'human or json' -r -f -a "human\t'For people'
 json\t'JSON'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand explain" -l color -d 'When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured' -r -f -a "auto\t'Where the output is a terminal'
@@ -113,10 +134,11 @@ complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand __complete" -l col
 always\t'Always'
 never\t'Never'"
 complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand __complete" -s h -l help -d 'Print help'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "diagnose" -d 'Find every pod that waits for an image, and say why'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "probe" -d 'Ask the registry for an image, stage by stage, with the credentials of your choice'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "explain" -d 'Explain a cause, or read a pasted error message'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "demo" -d 'Replay recorded cases, and probe registries with a fault, without a cluster'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "__complete" -d 'Complete a command line in the way that kubectl asks its plugins'
-complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe explain demo completions __complete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe isolate explain demo completions __complete help" -f -a "diagnose" -d 'Find every pod that waits for an image, and say why'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe isolate explain demo completions __complete help" -f -a "probe" -d 'Ask the registry for an image, stage by stage, with the credentials of your choice'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe isolate explain demo completions __complete help" -f -a "isolate" -d 'Tell an image\'s fault from a node\'s: pull the image elsewhere, and good images where it fails'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe isolate explain demo completions __complete help" -f -a "explain" -d 'Explain a cause, or read a pasted error message'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe isolate explain demo completions __complete help" -f -a "demo" -d 'Replay recorded cases, and probe registries with a fault, without a cluster'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe isolate explain demo completions __complete help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe isolate explain demo completions __complete help" -f -a "__complete" -d 'Complete a command line in the way that kubectl asks its plugins'
+complete -c pulldoctor -n "__fish_pulldoctor_using_subcommand help; and not __fish_seen_subcommand_from diagnose probe isolate explain demo completions __complete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

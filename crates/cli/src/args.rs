@@ -17,6 +17,7 @@ Examples:
   pulldoctor probe IMAGE          ask the registry for an image, stage by stage
   pulldoctor probe IMAGE --from node/n1
                                   the same as that node sees it, which may pull nothing itself
+  pulldoctor isolate pod/api-x    whose fault it is, the image's or the node's
   pulldoctor explain 'TEXT'       read an error message, without a cluster
   pulldoctor demo                 see it at work, without a cluster
 
@@ -82,6 +83,7 @@ impl Color {
 pub(crate) enum Subcommand {
     Diagnose(Box<Diagnose>),
     Probe(Box<Probe>),
+    Isolate(Box<Isolate>),
     Explain(Explain),
     Demo(Demo),
     Completions(Completions),
@@ -328,6 +330,57 @@ pub(crate) struct PlaceFlags {
     /// where none is given
     #[arg(long, value_name = "NAMESPACE")]
     pub(crate) probe_namespace: Option<String>,
+}
+
+/// Tell an image's fault from a node's: pull the image elsewhere, and good images where it fails
+///
+/// The kubelets of the cluster are made to pull, one image at a time on each node, by pods that are
+/// removed at once: the image that waits on another node that fits, and images that this cluster
+/// runs on the node where it waits, of the same registry and of another. A probe looks first; what
+/// might hang is not pulled.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pulldoctor isolate pod/api-6c9f-x2 -n shop
+  pulldoctor isolate --node n3 --known-good registry.k8s.io/pause:3.10
+
+Faults: image, node, path (the way from this node to this registry), registry, both,
+image-on-node (others come, and others have it), sandbox (no pod starts), over, undecided.")]
+pub(crate) struct Isolate {
+    /// The pod, or a workload that has it: pod/NAME, deploy/NAME, …
+    #[arg(value_name = "POD", required_unless_present = "node")]
+    pub(crate) target: Option<String>,
+
+    /// A node to look at, without a pod
+    #[arg(long, value_name = "NAME", conflicts_with = "target")]
+    pub(crate) node: Option<String>,
+
+    /// An image that is known to be good, to be pulled on the node; chosen from what the cluster
+    /// runs where none is given
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) known_good: Option<String>,
+
+    /// The namespace; the context's own where none is given
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+
+    /// Show what would be created for it and which rights that needs; create nothing
+    #[arg(long)]
+    pub(crate) explain_access: bool,
+
+    /// The namespace for the pods that look from nodes; the first that admits the host's network
+    /// where none is given
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) probe_namespace: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustFlags,
+
+    #[command(flatten)]
+    pub(crate) cluster: ClusterFlags,
+
+    #[command(flatten)]
+    pub(crate) output: DocumentOutput,
 }
 
 /// How the registry is asked.

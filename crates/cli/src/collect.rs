@@ -436,7 +436,7 @@ fn unlogged(error: LogError) -> Failure {
     Failure::cannot(error.exit(), error).maybe_help(help)
 }
 
-fn unscanned(error: ScanError) -> Failure {
+pub(crate) fn unscanned(error: ScanError) -> Failure {
     let help = error.help();
     Failure::cannot(error.exit(), error).maybe_help(help)
 }

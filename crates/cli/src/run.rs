@@ -62,6 +62,7 @@ fn parse_and_run(
     match parsed.command {
         Subcommand::Diagnose(options) => commands::diagnose::run(&options, &terminal),
         Subcommand::Probe(options) => commands::probe::run(&options, &terminal),
+        Subcommand::Isolate(options) => commands::isolate::run(&options, &terminal),
         Subcommand::Explain(options) => commands::explain::run(&options, &terminal),
         Subcommand::Demo(options) => commands::demo::run(&options, &terminal),
         Subcommand::Completions(options) => commands::completions::run(&options, &terminal),

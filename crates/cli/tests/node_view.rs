@@ -604,3 +604,94 @@ fn a_second_signal_ends_at_once() {
         start.elapsed()
     );
 }
+
+/// On these nodes the shop's image is not found, and others come.
+fn pulls(pod: &Value) -> Played {
+    let image = pod["spec"]["containers"][0]["image"].as_str().unwrap_or("");
+    if asked(pod).is_some() {
+        probed(pod)
+    } else if image.ends_with("shop/api:v7") {
+        Played::Waits("ErrImagePull".to_owned(), not_found(image))
+    } else {
+        Played::Ends {
+            log: String::new(),
+            message: String::new(),
+        }
+    }
+}
+
+fn not_found(image: &str) -> String {
+    format!(
+        "rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": failed to resolve image: {image}: not found"
+    )
+}
+
+#[test]
+fn an_images_fault_is_told_from_a_nodes() {
+    let lab = Lab::new(json!({}), pulls);
+    let image = format!("{}/shop/api:v7", lab.registry.authority());
+    let waiting = json!({"waiting": {"reason": "ErrImagePull", "message": not_found(&image)}});
+    put(&lab.fake, pod("shop", "api-1", &image, &waiting));
+    put(
+        &lab.fake,
+        pod("shop", "web-1", "docker.io/library/web:1", &running()),
+    );
+    let good = lab.image();
+    let arguments = [
+        "isolate",
+        "api-1",
+        "-n",
+        "shop",
+        "--known-good",
+        &good,
+        "-o",
+        "json",
+    ];
+
+    // Nothing is created to say what would be.
+    let done = lab.run(&[&arguments[..], &["--explain-access"]].concat());
+    assert_eq!(done.code(), 0, "{}", done.err());
+    let access: Value = serde_json::from_str(&done.out()).expect("one JSON document");
+    assert_eq!(
+        access["pods"][0]["spec"]["containers"][0]["imagePullPolicy"],
+        "Always"
+    );
+    assert!(lab.is_untouched());
+
+    let done = lab.run(&arguments);
+    let found: Value = serde_json::from_str(&done.out()).expect("one JSON document");
+    let outcomes: Vec<(&str, &str)> = found["trials"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|trial| Some((trial["role"].as_str()?, trial["outcome"].as_str()?)))
+        .collect();
+    // There is no other node, so that the image cannot be told from this one.
+    assert_eq!(found["fault"], "undecided", "{found:#}");
+    assert_eq!(done.code(), 2);
+    assert_eq!(outcomes[0], ("suspect-here", "failed"));
+    assert_eq!(outcomes[1], ("suspect-elsewhere", "untried"));
+    assert_eq!(outcomes[2], ("same-registry-here", "pulled"));
+    assert_eq!(lab.left(), 0);
+
+    let done = lab.run(&["isolate", "pod/web-1", "-n", "shop"]);
+    assert_eq!(
+        (done.code(), done.out().as_str()),
+        (0, "ok: pod/web-1 waits for no image\n")
+    );
+    for (wrong, word) in [
+        (&["isolate"][..], "<POD>"),
+        (&["isolate", "pod/none", "-n", "shop"][..], "pod/none"),
+        (&["isolate", "--node", "n7"][..], "n7"),
+        (&["isolate", "api-1", "--node", "n1"][..], "--node"),
+        (
+            &["isolate", "api-1", "--known-good", "shop/API"][..],
+            "shop/API",
+        ),
+    ] {
+        let done = lab.run(wrong);
+        assert_eq!(done.code(), 3, "{wrong:?}: {}", done.err());
+        assert_eq!(done.out(), "");
+        assert!(done.err().contains(word), "{}", done.err());
+    }
+}

@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod gaps;
 mod index;
+mod isolate;
 mod kubeconfig;
 mod lines;
 mod logs;
@@ -42,10 +43,13 @@ pub use bundle::{Bundle, BundleError};
 pub use connect::{Cluster, ConnectOptions};
 pub use credentials::Credentials;
 pub use error::{ApiError, ConnectError, ScanError};
+pub use isolate::{IsolateError, IsolationPlan, PlannedTrial, Suspect};
 pub use logs::{GivenLog, GivenLogs, LogError};
 #[doc(hidden)]
 pub use measure::{peek_token, read_kubeconfig, read_node_answer, read_page, sift_log};
-pub use node_probe::{Look, NodeAccess, NodeProbeError, Place, Plan, ProbeProgram, Swept};
+pub use node_probe::{
+    Look, NodeAccess, NodeProbeError, Place, Plan, ProbeProgram, Swept, pull_object, pull_rules,
+};
 pub use registries::Registries;
 pub use scan::{Page, Scan, ScanProgress};
 pub use scope::{Namespaces, Scope, Target, TargetError, TargetKind};

@@ -34,7 +34,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 pub(crate) use answer::read as read_answer;
 pub use error::NodeProbeError;
-pub use plan::Plan;
+pub use plan::{Plan, pull_object, pull_rules};
 pub(crate) use pull::PullOrder;
 pub(crate) use session::Session;
 pub use sweep::Swept;

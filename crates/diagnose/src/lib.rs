@@ -23,6 +23,7 @@ mod finding;
 #[cfg(test)]
 mod fixture;
 mod group;
+pub mod isolate;
 mod known;
 mod node_sight;
 mod places;

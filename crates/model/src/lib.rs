@@ -43,7 +43,7 @@ pub use keyring::{
 };
 pub use node_view::{
     KubeletConfig, KubeletPull, LogLine, NodeHost, NodeLogs, NodeMetrics, NodeNetwork, NodePath,
-    NodeResolvers, NodeRole, NodeSight, NodeView,
+    NodeResolvers, NodeRole, NodeSight, NodeView, TrialRole,
 };
 pub use question::{Question, RegistryCredentials};
 pub use secrets::without_secrets;

@@ -196,3 +196,44 @@ pub struct NodeMetrics {
     /// (`kubelet_credential_provider_plugin_errors_total`).
     pub credential_provider_errors: Vec<(String, u64)>,
 }
+
+/// What one of several pulls is for, that are to tell whose fault a failing one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrialRole {
+    /// The image that is stuck, once more on its node.
+    SuspectHere,
+    /// The image that is stuck, on another node that fits.
+    SuspectElsewhere,
+    /// A good image from the same registry, on the suspect node.
+    SameRegistryHere,
+    /// A good image from another registry, on the suspect node.
+    OtherRegistryHere,
+}
+
+impl TrialRole {
+    /// The word of the document.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SuspectHere => "suspect-here",
+            Self::SuspectElsewhere => "suspect-elsewhere",
+            Self::SameRegistryHere => "same-registry-here",
+            Self::OtherRegistryHere => "other-registry-here",
+        }
+    }
+
+    /// In words, for a table.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::SuspectHere => "the image, on its node",
+            Self::SuspectElsewhere => "the image, on another node",
+            Self::SameRegistryHere => "a good image of this registry, on this node",
+            Self::OtherRegistryHere => "a good image of another registry, on this node",
+        }
+    }
+
+    /// Whether an image that is known to be good is pulled.
+    pub const fn is_of_good_image(self) -> bool {
+        matches!(self, Self::SameRegistryHere | Self::OtherRegistryHere)
+    }
+}

@@ -4,6 +4,8 @@
 mod gaps;
 mod incident;
 
+pub(crate) use gaps::render as gaps;
+
 use pulldoctor_model::{CauseId, Confidence, Report, Timestamp, clean_line};
 
 use crate::{Label, Stylesheet, count, page::Page, wrap::Text};

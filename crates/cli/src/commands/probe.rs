@@ -64,7 +64,7 @@ fn prober(config: ProbeConfig) -> Result<Probe, Failure> {
 }
 
 /// The image is no reference: nothing can be asked.
-fn no_image(image: &str, error: &ParseError, terminal: &Terminal) -> Failure {
+pub(super) fn no_image(image: &str, error: &ParseError, terminal: &Terminal) -> Failure {
     let span = error.span();
     let shown = pointed(image, span.start, span.end);
     Failure::request(anyhow::anyhow!("{error}\n{shown}"))

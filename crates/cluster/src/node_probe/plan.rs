@@ -1,5 +1,6 @@
 //! What would be created and what must be allowed, for `--explain-access`.
 
+use pulldoctor_model::Question;
 use serde_json::{Value, json};
 
 use crate::{connect::Cluster, rbac::rule};
@@ -8,7 +9,7 @@ use super::{
     NodeProbeError, Place,
     ground::{Ground, nodes_of_namespace},
     living::{Key, Kind},
-    manifest::{ProbePod, config_map, config_maps, contents},
+    manifest::{ProbePod, PullPod, config_map, config_maps, contents},
     session::Session,
 };
 
@@ -41,8 +42,8 @@ pub(super) fn own_rules() -> String {
     .join("\n")
 }
 
-/// The rules that a pull by the kubelet needs in the pod's namespace.
-pub(super) fn pull_rules() -> String {
+/// The rules that a pull by the kubelet needs in the pod's namespace, as YAML.
+pub fn pull_rules() -> String {
     [
         rule("", "pods", &["create", "delete", "get", "watch"]),
         rule("", "events", &["list"]),
@@ -124,6 +125,32 @@ impl Cluster {
             cluster_rules: wide_rules(),
         })
     }
+}
+
+/// The pod by which a kubelet is made to pull, as it would be created; nothing for a question of
+/// another kind.
+pub fn pull_object(question: &Question) -> Option<Value> {
+    let Question::KubeletPull {
+        node,
+        namespace,
+        secrets,
+        service_account,
+        image,
+    } = question
+    else {
+        return None;
+    };
+    Some(
+        PullPod {
+            name: &Key::new(Kind::Pod, namespace).name,
+            namespace,
+            node,
+            image,
+            secrets,
+            service_account: service_account.as_deref(),
+        }
+        .manifest(),
+    )
 }
 
 #[cfg(test)]

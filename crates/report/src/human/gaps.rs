@@ -16,7 +16,7 @@ fn why(reason: GapReason) -> &'static str {
 }
 
 /// The gaps, those that may change a verdict first.
-pub(super) fn render(page: &mut Page, gaps: &[ReportGap]) {
+pub(crate) fn render(page: &mut Page, gaps: &[ReportGap]) {
     let (counting, others): (Vec<_>, Vec<_>) = gaps.iter().partition(|gap| gap.counts);
     for gap in counting.into_iter().chain(others) {
         let (label, word) = if gap.counts {

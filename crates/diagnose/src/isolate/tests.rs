@@ -1,0 +1,250 @@
+use super::*;
+
+const NODE: &str = "n1";
+const IMAGE: &str = "registry.example.com/shop/api:1";
+const DNS: &str = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": dial tcp: lookup registry.example.com on 10.0.0.2:53: no such host";
+const MISSING: &str = "rpc error: code = NotFound desc = failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve image: registry.example.com/shop/api:1: not found";
+const FULL: &str = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to copy: write /var/lib/containerd/io.containerd.content.v1.content/ingest/1/data: no space left on device";
+const DENIED: &str = "failed to pull and unpack image \"registry.example.com/base:1\": failed to resolve image: pulling from host registry.example.com failed with status code [manifests 1]: 401 Unauthorized";
+
+const LATE: &str = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": dial tcp 10.9.0.4:443: i/o timeout";
+
+fn tried(role: TrialRole, got: bool, was_there: bool, reason: &str, message: &str) -> Trial {
+    Trial {
+        role,
+        image: IMAGE.to_owned(),
+        node: if role == TrialRole::SuspectElsewhere {
+            "n2".to_owned()
+        } else {
+            NODE.to_owned()
+        },
+        result: TrialResult::Tried(KubeletPull {
+            got,
+            was_there,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        }),
+    }
+}
+
+fn pulled(role: TrialRole) -> Trial {
+    tried(role, true, false, "", "")
+}
+
+fn resolved(role: TrialRole) -> Trial {
+    tried(role, true, true, "", "")
+}
+
+fn failed(role: TrialRole, message: &str) -> Trial {
+    tried(role, false, false, "ErrImagePull", message)
+}
+
+fn id(found: &Isolation) -> Option<CauseId> {
+    found.cause.map(|(cause, _)| cause)
+}
+
+fn of(trials: &[Trial]) -> Isolation {
+    isolate(NODE, Some(IMAGE), trials)
+}
+
+use TrialRole::{OtherRegistryHere, SameRegistryHere, SuspectElsewhere, SuspectHere};
+
+#[test]
+fn the_table() {
+    for (elsewhere, same, other, fault, cause) in [
+        (
+            None,
+            Some(DNS),
+            None,
+            Fault::Path,
+            Some(CauseId::RegistryUnreachableDns),
+        ),
+        (
+            None,
+            Some(DNS),
+            Some(DNS),
+            Fault::Node,
+            Some(CauseId::RegistryUnreachableDns),
+        ),
+        (
+            Some(DNS),
+            Some(DNS),
+            None,
+            Fault::Registry,
+            Some(CauseId::RegistryUnreachableDns),
+        ),
+        (Some(DNS), Some(DNS), Some(DNS), Fault::Both, None),
+    ] {
+        let end =
+            |role, text: Option<&str>| text.map_or_else(|| pulled(role), |text| failed(role, text));
+        let found = of(&[
+            failed(SuspectHere, DNS),
+            end(SuspectElsewhere, elsewhere),
+            end(SameRegistryHere, same),
+            end(OtherRegistryHere, other),
+        ]);
+        assert_eq!((found.fault, id(&found)), (fault, cause), "{found:?}");
+    }
+}
+
+#[test]
+fn whose_image_it_is() {
+    let found = of(&[
+        failed(SuspectHere, MISSING),
+        failed(SuspectElsewhere, MISSING),
+        pulled(SameRegistryHere),
+    ]);
+    assert_eq!(found.fault, Fault::Image);
+    assert_eq!(id(&found), Some(CauseId::ImageNotFoundTag));
+    let found = of(&[
+        failed(SuspectHere, MISSING),
+        pulled(SuspectElsewhere),
+        pulled(SameRegistryHere),
+    ]);
+    assert_eq!(found.fault, Fault::ImageOnNode);
+}
+
+#[test]
+fn without_an_image_of_the_same_registry_the_text_says_which_it_is() {
+    let of_text = |text| {
+        of(&[
+            failed(SuspectHere, text),
+            pulled(SuspectElsewhere),
+            pulled(OtherRegistryHere),
+        ])
+        .fault
+    };
+    assert_eq!(of_text(DNS), Fault::Path);
+    assert_eq!(of_text(FULL), Fault::ImageOnNode);
+    assert_eq!(of_text(MISSING), Fault::Undecided);
+}
+
+#[test]
+fn a_registry_that_is_reached_now_is_not_unreachable() {
+    for elsewhere in [pulled(SuspectElsewhere), failed(SuspectElsewhere, DNS)] {
+        let found = of(&[
+            failed(SuspectHere, DNS),
+            elsewhere,
+            pulled(SameRegistryHere),
+        ]);
+        assert_eq!(found.fault, Fault::Undecided);
+        assert_eq!(found.cause, None);
+        assert!(found.limits.iter().any(|limit| limit.contains("now")));
+    }
+}
+
+#[test]
+fn an_image_that_is_there_already_tests_no_layers() {
+    let here = failed(SuspectHere, FULL);
+    let shallow = of(&[
+        here.clone(),
+        pulled(SuspectElsewhere),
+        resolved(SameRegistryHere),
+    ]);
+    assert_eq!(shallow.fault, Fault::Undecided);
+    assert!(shallow.limits.iter().any(|limit| limit.contains("already")));
+    let deep = of(&[
+        here,
+        pulled(SuspectElsewhere),
+        failed(SameRegistryHere, FULL),
+        failed(OtherRegistryHere, FULL),
+    ]);
+    assert_eq!(deep.fault, Fault::Node);
+    assert_eq!(deep.cause, Some((CauseId::DiskFull, Confidence::Possible)));
+    // A manifest that is missing is told by the first request.
+    let found = of(&[
+        failed(SuspectHere, MISSING),
+        failed(SuspectElsewhere, MISSING),
+        resolved(SameRegistryHere),
+    ]);
+    assert_eq!(found.fault, Fault::Image);
+    assert_eq!(id(&found), Some(CauseId::ImageNotFoundTag));
+}
+
+#[test]
+fn a_good_image_that_is_refused_says_nothing_about_the_node() {
+    let found = of(&[
+        failed(SuspectHere, DNS),
+        pulled(SuspectElsewhere),
+        failed(SameRegistryHere, DENIED),
+        failed(OtherRegistryHere, DENIED),
+    ]);
+    assert_eq!(found.fault, Fault::Undecided);
+    assert!(
+        found
+            .limits
+            .iter()
+            .any(|limit| limit.contains("of its own"))
+    );
+}
+
+#[test]
+fn two_faults_are_not_taken_for_one() {
+    let found = of(&[
+        failed(SuspectHere, FULL),
+        failed(SuspectElsewhere, DNS),
+        pulled(SameRegistryHere),
+    ]);
+    assert_eq!(found.fault, Fault::Undecided);
+    assert!(
+        found
+            .limits
+            .iter()
+            .any(|limit| limit.contains("two faults"))
+    );
+}
+
+#[test]
+fn a_node_on_which_no_pod_starts() {
+    let found = of(&[
+        failed(SuspectHere, DNS),
+        pulled(SuspectElsewhere),
+        tried(SameRegistryHere, false, false, "ContainerCreating", ""),
+    ]);
+    assert_eq!(found.fault, Fault::Sandbox);
+}
+
+#[test]
+fn a_fault_that_is_over() {
+    let found = of(&[pulled(SuspectHere), pulled(SuspectElsewhere)]);
+    assert_eq!(found.fault, Fault::Over);
+}
+
+#[test]
+fn a_node_alone() {
+    let alone = |trials: &[Trial]| isolate(NODE, None, trials).fault;
+    let (same, other) = (SameRegistryHere, OtherRegistryHere);
+    assert_eq!(alone(&[pulled(same), pulled(other)]), Fault::Over);
+    assert_eq!(alone(&[failed(same, DNS), pulled(other)]), Fault::Path);
+    assert_eq!(alone(&[failed(same, DNS), failed(other, DNS)]), Fault::Node);
+    assert_eq!(alone(&[pulled(same)]), Fault::Over);
+    assert_eq!(alone(&[pulled(other)]), Fault::Over);
+    assert_eq!(alone(&[failed(same, DNS)]), Fault::Undecided);
+    assert_eq!(alone(&[]), Fault::Undecided);
+}
+
+#[test]
+fn a_probe_stands_in_where_a_pull_would_hang() {
+    let seen = crate::fixture::failed_at(
+        IMAGE,
+        pulldoctor_model::registry::StageName::Tcp,
+        pulldoctor_model::registry::Problem::TcpTimeout,
+        pulldoctor_model::registry::Facts::None,
+    );
+    let probed = Trial {
+        result: TrialResult::Probed(Box::new(seen)),
+        ..pulled(SameRegistryHere)
+    };
+    let found = of(&[
+        failed(SuspectHere, LATE),
+        pulled(SuspectElsewhere),
+        probed,
+        pulled(OtherRegistryHere),
+    ]);
+    assert_eq!(found.fault, Fault::Path);
+    assert_eq!(
+        found.cause,
+        Some((CauseId::RegistryUnreachableTimeout, Confidence::Proven))
+    );
+    assert!(found.limits.iter().any(|limit| limit.contains("probe")));
+}
