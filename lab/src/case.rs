@@ -63,6 +63,25 @@ pub struct Case {
     pub args: Vec<String>,
     /// What the tool must say.
     pub expect: Expect,
+    /// Further commands of the tool, one after another, once it has diagnosed.
+    #[serde(default)]
+    pub runs: Vec<Run>,
+}
+
+/// A further command of the tool, and what it must say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Arguments, the command first; `$NAMESPACE` as in manifests. `-o json` is added.
+    pub args: Vec<String>,
+    /// The exit code.
+    pub exit: i32,
+    /// Values in its document, by JSON pointer (`/trials/0/outcome`).
+    #[serde(default)]
+    pub json: BTreeMap<String, serde_json::Value>,
+    /// Words that its output must hold, on either stream.
+    #[serde(default)]
+    pub says: Vec<String>,
 }
 
 /// Where a case's evidence comes from.
@@ -126,6 +145,16 @@ pub enum Fault {
         /// What happens to the packets.
         action: FirewallAction,
     },
+    /// Packets of the node's pods to a host are dropped or refused; those of the node itself
+    /// pass, as under a NetworkPolicy.
+    PodFirewall {
+        /// The node.
+        node: String,
+        /// A real registry, or a virtual host of the case.
+        host: String,
+        /// What happens to the packets.
+        action: FirewallAction,
+    },
     /// There is no way from the node to a host.
     Route {
         /// The node.
@@ -176,6 +205,19 @@ pub enum Fault {
         #[serde(default = "default_leave_inodes")]
         leave: u64,
     },
+    /// containerd cannot write what it downloads: its folder for that is read-only (exclusive).
+    ReadOnlyStore {
+        /// The node.
+        node: String,
+    },
+    /// The node's image store has lost the layers of an image that its database still names: as
+    /// after a power loss. The image is downloaded for that, and not unpacked.
+    StoreLost {
+        /// The node.
+        node: String,
+        /// The reference, on a virtual host of the case.
+        image: String,
+    },
     /// The pause image is gone from the node (exclusive).
     PauseMissing {
         /// The node.
@@ -214,7 +256,10 @@ impl Fault {
             Self::HostsEntry { node, .. }
             | Self::Resolver { node, .. }
             | Self::Firewall { node, .. }
+            | Self::PodFirewall { node, .. }
             | Self::Route { node, .. }
+            | Self::ReadOnlyStore { node }
+            | Self::StoreLost { node, .. }
             | Self::HostsToml { node, .. }
             | Self::WithoutCa { node }
             | Self::Proxy { node, .. }
@@ -232,7 +277,9 @@ impl Fault {
             self,
             Self::HostsEntry { .. }
                 | Self::Firewall { .. }
+                | Self::PodFirewall { .. }
                 | Self::Route { .. }
+                | Self::StoreLost { .. }
                 | Self::HostsToml { .. }
                 | Self::Preloaded { .. }
         )
@@ -352,6 +399,9 @@ pub struct ExpectedIncident {
     /// Words that the summary must hold.
     #[serde(default)]
     pub summary: Vec<String>,
+    /// Places that its evidence must come from, `node/n1` for instance.
+    #[serde(default)]
+    pub from: Vec<String>,
     /// Exactly the pods that it must be about (`api-*` for a prefix); not checked when empty.
     #[serde(default)]
     pub pods: Vec<String>,
@@ -518,6 +568,11 @@ impl Case {
             }
         }
         named
+    }
+
+    /// Whether the tool creates something to look from a node.
+    pub fn looks_from_nodes(&self) -> bool {
+        self.args.iter().any(|arg| arg == "--node-view") || !self.runs.is_empty()
     }
 
     /// Where the recorded evidence lies.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::case::{Expect, ExpectedIncident, confidence_rank, name_matches};
+use crate::case::{Expect, ExpectedIncident, Run, confidence_rank, name_matches};
+use crate::exec;
+use crate::tool::Said;
 
 /// Compares exit code and report (the document of `diagnose -o json`) with the expectation;
 /// returns what does not agree, one sentence each. Empty means that all agrees.
@@ -50,6 +52,37 @@ pub fn report(expect: &Expect, exit: i32, report: &Value) -> Vec<String> {
             if name_matches(pattern, &pod) {
                 wrong.push(format!("pod `{pod}` must not be reported"));
             }
+        }
+    }
+    wrong
+}
+
+/// Compares what a further command said with what it must say.
+pub fn run(expected: &Run, said: &Said) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let command = expected.args.first().map_or("", String::as_str);
+    if said.exit != expected.exit {
+        wrong.push(format!(
+            "`{command}`: exit code {}, expected {}: {}",
+            said.exit,
+            expected.exit,
+            exec::last_lines(&said.stderr, 2)
+        ));
+    }
+    for (pointer, value) in &expected.json {
+        let found = said.report.pointer(pointer).unwrap_or(&Value::Null);
+        if found != value {
+            wrong.push(format!(
+                "`{command}`: {pointer} is {found}, expected {value}"
+            ));
+        }
+    }
+    if !wrong.is_empty() {
+        wrong.push(format!("it said {}", said.report));
+    }
+    for word in &expected.says {
+        if !said.stdout.contains(word) && !said.stderr.contains(word) {
+            wrong.push(format!("`{command}` does not say `{word}`"));
         }
     }
     wrong
@@ -107,6 +140,12 @@ fn differences(expected: &ExpectedIncident, incident: &Value) -> Vec<String> {
     for word in &expected.summary {
         if !summary.contains(word.as_str()) {
             wrong.push(format!("summary of `{cause}` lacks `{word}`: {summary}"));
+        }
+    }
+    for place in &expected.from {
+        let evidence = incident["evidence"].as_array();
+        if !evidence.is_some_and(|list| list.iter().any(|item| item["from"] == place.as_str())) {
+            wrong.push(format!("`{cause}` has no evidence from {place}"));
         }
     }
     if !expected.pods.is_empty() {
@@ -216,6 +255,7 @@ mod tests {
                 not_rivals: vec!["blocked-by-policy".to_owned()],
                 also: Vec::new(),
                 summary: vec!["429".to_owned()],
+                from: Vec::new(),
                 pods: vec!["api-*".to_owned()],
             }],
             absent: vec!["web".to_owned()],
@@ -263,6 +303,28 @@ mod tests {
             &json!({"incidents": [{"cause": "unknown"}], "gaps": said()["gaps"]}),
         );
         assert_eq!(wrong.len(), 2, "{wrong:?}");
+    }
+
+    #[test]
+    fn a_further_command_is_compared_by_pointer() {
+        let run = Run {
+            args: vec!["isolate".to_owned()],
+            exit: 1,
+            json: [("/trials/0/outcome".to_owned(), json!("pulled"))].into(),
+            says: vec!["n1".to_owned()],
+        };
+        let mut said = Said {
+            exit: 1,
+            stdout: "on n1".to_owned(),
+            stderr: String::new(),
+            report: json!({"trials": [{"outcome": "pulled"}]}),
+            evidence: Value::Null,
+        };
+        assert!(super::run(&run, &said).is_empty());
+        said.exit = 0;
+        said.stdout.clear();
+        said.report = Value::Null;
+        assert_eq!(super::run(&run, &said).len(), 4);
     }
 
     #[test]

@@ -25,6 +25,8 @@ const MADE: &str = "lab.pulldoctor.dev/made";
 
 /// A namespace elsewhere that is older than so many seconds belongs to a run that was killed.
 const ABANDONED_AFTER: u64 = 60 * 60;
+/// Finds whatever the tool creates to look from a node.
+const PROBES: &str = "app.kubernetes.io/managed-by=pulldoctor";
 
 /// A cluster to run cases on.
 #[derive(Debug)]
@@ -185,6 +187,44 @@ impl Cluster {
             .args([tool::binary().display().to_string()])
             .args(words)
             .args(after.clone())
+    }
+
+    /// What the tool has created to look from nodes, and what is there now: a line for each object.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn of_probes(&self) -> Result<Vec<String>> {
+        const COLUMNS: &str = "custom-columns=K:.kind,S:.metadata.namespace,M:.metadata.name";
+        let list = self
+            .kubectl(["get", "pods,configmaps", "-A", "-l", PROBES])
+            .args(["-o", COLUMNS, "--no-headers"])
+            .run()?;
+        let words = |row: &str| row.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(list
+            .lines()
+            .map(words)
+            .filter(|row| !row.is_empty())
+            .collect())
+    }
+
+    /// What a case has left of its probes: a sentence for each object that was not there `before`.
+    /// Cases that run beside this one have probes of their own, which are gone in a moment.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn left_of_probes(&self, before: &[String]) -> Result<Vec<String>> {
+        let mut left = self.of_probes()?;
+        left.retain(|row| !before.contains(row));
+        exec::wait_until(Duration::from_secs(20), Duration::from_millis(500), || {
+            if let (false, Ok(now)) = (left.is_empty(), self.of_probes()) {
+                left.retain(|row| now.contains(row));
+            }
+            left.is_empty()
+        });
+        Ok(left
+            .into_iter()
+            .map(|row| format!("left of a probe: {row}"))
+            .collect())
     }
 
     /// A file for the tool's recording of a namespace.

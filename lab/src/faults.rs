@@ -216,7 +216,8 @@ impl<'a> Injected<'a> {
             }
             let targeted = faults.iter().any(|fault| {
                 matches!(fault,
-                Fault::Firewall { host, .. } | Fault::Route { host, .. } if host == name)
+                Fault::Firewall { host, .. } | Fault::PodFirewall { host, .. } | Fault::Route { host, .. }
+                    if host == name)
             });
             if targeted {
                 let address = own_address(name);
@@ -245,6 +246,8 @@ impl<'a> Injected<'a> {
                 let path = namespace.path(&file);
                 let text = fs::read_to_string(&path)?;
                 fs::write(path, format!("{text}{line}\n"))?;
+                // Go keeps what it read of the file for 5 s (net/hosts.go).
+                thread::sleep(RESOLVER_REREAD);
                 Ok(())
             }
             Fault::Resolver { text, .. } => {
@@ -255,18 +258,12 @@ impl<'a> Injected<'a> {
             }
             Fault::Firewall { host, action, .. } => {
                 let address = self.address(host)?.to_string();
-                let verdict: &[&str] = match action {
-                    FirewallAction::Drop => &["-j", "DROP"],
-                    FirewallAction::Reset => &["-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"],
-                    FirewallAction::Reject => &["-j", "REJECT", "--reject-with", "icmp-host-unreachable"],
-                };
-                let rule = |verb: &str| {
-                    let mut argv = vec!["iptables", "-w", verb, "OUTPUT", "-d", &address];
-                    argv.extend(verdict);
-                    argv.into_iter().map(str::to_owned).collect::<Vec<_>>()
-                };
-                self.note(Undo::Run { node, argv: rule("-D") })?;
-                namespace.run(rule("-I")).map(|_| ())
+                self.firewall(&namespace, &["OUTPUT", "-d", &address], *action)
+            }
+            Fault::PodFirewall { host, action, .. } => {
+                let address = self.address(host)?.to_string();
+                let pods = node::by_name(&node)?.pods;
+                self.firewall(&namespace, &["FORWARD", "-s", pods, "-d", &address], *action)
             }
             Fault::Route { host, kind, .. } => {
                 let address = self.address(host)?.to_string();
@@ -327,6 +324,19 @@ impl<'a> Injected<'a> {
                 namespace.run(["sh", "-c", &script])?;
                 wait_for_statistics(&node, "inodesFree", leave + 50)
             }
+            Fault::ReadOnlyStore { .. } => {
+                let dir = "/var/lib/containerd/io.containerd.content.v1.content/ingest";
+                self.note(Undo::Run {
+                    node,
+                    argv: vec!["umount".to_owned(), dir.to_owned()],
+                })?;
+                let script = format!("mount --bind {dir} {dir} && mount -o remount,bind,ro {dir}");
+                namespace.run(["sh", "-c", &script]).map(|_| ())
+            }
+            Fault::StoreLost { image, .. } => {
+                self.note(Undo::RemoveImage { node: node.clone(), image: image.clone() })?;
+                lose_layers(node::by_name(&node)?, &namespace, image)
+            }
             Fault::PauseMissing { .. } => {
                 self.note(Undo::ImportPause { node: node.clone() })?;
                 node::by_name(&node)?.remove_images(&namespace, |name| name == images::PAUSE)
@@ -345,6 +355,33 @@ impl<'a> Injected<'a> {
             }
         }
         .with_context(|| format!("failed to inject {fault:?}"))
+    }
+
+    /// A rule of the firewall, `chain` with what it matches.
+    fn firewall(
+        &mut self,
+        namespace: &Namespace,
+        chain: &[&str],
+        action: FirewallAction,
+    ) -> Result<()> {
+        let verdict: &[&str] = match action {
+            FirewallAction::Drop => &["-j", "DROP"],
+            FirewallAction::Reset => &["-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"],
+            FirewallAction::Reject => &["-j", "REJECT", "--reject-with", "icmp-host-unreachable"],
+        };
+        let rule = |verb: &str| -> Vec<String> {
+            ["iptables", "-w", verb]
+                .iter()
+                .chain(chain)
+                .chain(verdict)
+                .map(|word| (*word).to_owned())
+                .collect()
+        };
+        self.note(Undo::Run {
+            node: namespace.name.clone(),
+            argv: rule("-D"),
+        })?;
+        namespace.run(rule("-I")).map(|_| ())
     }
 
     /// Takes everything back, the last first. A step that fails does not stop the others.
@@ -429,6 +466,42 @@ fn wait_for_statistics(node: &str, figure: &str, most: u64) -> Result<()> {
     });
     if !shown {
         bail!("the kubelet's statistics of {node} do not show the full disk after 45 s");
+    }
+    Ok(())
+}
+
+/// Downloads an image without unpacking it, and takes the files of its layers away under
+/// containerd's feet.
+fn lose_layers(node: Node, namespace: &Namespace, image: &str) -> Result<()> {
+    let fetch = [
+        "content",
+        "fetch",
+        "--hosts-dir",
+        "/etc/containerd/certs.d",
+        image,
+    ];
+    node.ctr(namespace, &fetch)
+        .timeout(Duration::from_secs(60))
+        .run()
+        .context("failed to download the image")?;
+    let host = image.split('/').next().unwrap_or(image);
+    let list = node.ctr(namespace, &["content", "ls"]).run()?;
+    // Manifests and configs are small: what is larger than 64 KiB is a layer.
+    let script = list
+        .lines()
+        .filter(|line| line.contains(&format!("distribution.source.{host}=")))
+        .filter_map(|line| line.split_whitespace().next()?.strip_prefix("sha256:"))
+        .map(|digest| {
+            format!("/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256/{digest}")
+        })
+        .collect::<Vec<_>>()
+        .join(" ");
+    if script.is_empty() {
+        bail!("the store holds nothing of {host}");
+    }
+    let script = format!("find {script} -size +64k -print -delete");
+    if namespace.run(["sh", "-c", &script])?.trim().is_empty() {
+        bail!("the image has no layer larger than 64 KiB");
     }
     Ok(())
 }

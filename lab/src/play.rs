@@ -96,10 +96,28 @@ fn try_one(ground: &Ground, case: &Case, options: &Options) -> Result<Vec<String
             Some(lab) => Some(lab.namespace(case.from.name())?),
             None => None,
         };
+        let before = if case.looks_from_nodes() {
+            cluster.of_probes()?
+        } else {
+            Vec::new()
+        };
         let output = tool::diagnose(cluster, place.as_ref(), &namespace, &case.args)?;
         let wrong = judge(case, &output, cluster, options);
         said = Some(output);
-        wrong
+        let mut wrong = wrong?;
+        for run in &case.runs {
+            let output = tool::command(cluster, place.as_ref(), &namespace, &run.args)?;
+            wrong.extend(check::run(run, &output));
+            for text in [&output.stdout, &output.stderr] {
+                if !canary::leaks(text).is_empty() {
+                    wrong.push(format!("a password is in the output of {:?}", run.args));
+                }
+            }
+        }
+        if case.looks_from_nodes() {
+            wrong.extend(cluster.left_of_probes(&before)?);
+        }
+        Ok(wrong)
     });
     let reason = match &result {
         Ok(wrong) => wrong.join("\n"),

@@ -97,3 +97,30 @@ pub fn diagnose(
         evidence,
     })
 }
+
+/// Runs another command of the tool with `-o json`, in a namespace of the lab if one is given.
+///
+/// # Errors
+/// When it does not end within 90 s.
+pub fn command(
+    cluster: &Cluster,
+    place: Option<&Namespace>,
+    namespace: &str,
+    args: &[String],
+) -> Result<Said> {
+    let finished = cluster
+        .tool(
+            place,
+            args.iter().map(|arg| arg.replace("$NAMESPACE", namespace)),
+        )
+        .args(["-o", "json"])
+        .timeout(Duration::from_secs(90))
+        .finish()?;
+    Ok(Said {
+        exit: finished.code,
+        report: serde_json::from_str(&finished.stdout).unwrap_or(Value::Null),
+        stdout: finished.stdout,
+        stderr: finished.stderr,
+        evidence: Value::Null,
+    })
+}
