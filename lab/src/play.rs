@@ -220,6 +220,9 @@ fn judge(case: &Case, said: &Said, cluster: &Cluster, options: &Options) -> Resu
         return Ok(wrong);
     }
     match fs::read(&file) {
+        // A case that runs anywhere lands on a node of either runtime, and their texts raise other
+        // questions.
+        Ok(_) if case.needs.is_empty() => {}
         Ok(bytes) => {
             let stored: Value = serde_json::from_slice(&bytes)
                 .with_context(|| format!("{} is no JSON", file.display()))?;
