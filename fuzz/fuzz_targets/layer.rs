@@ -28,7 +28,20 @@ fuzz_target!(|input: &[u8]| {
                 .any(|text| text.chars().any(char::is_control))
         );
         let pieces = check_layer(input, &media_type, 0, 511, MOST);
-        assert_eq!(pieces.problem, whole.problem, "pieces do not matter");
+        // Bytes are unpacked 128 KiB at a time: what breaks that close to the bound may be told
+        // either way.
+        let is_at_bound = [&whole, &pieces]
+            .iter()
+            .any(|read| read.problem == Some(Problem::LayerTooLarge))
+            && [&whole, &pieces]
+                .iter()
+                .all(|read| read.unpacked + (128 << 10) >= MOST);
+        assert!(
+            pieces.problem == whole.problem || is_at_bound,
+            "pieces do not matter: {:?}, {:?}",
+            whole.problem,
+            pieces.problem
+        );
         if matches!(whole.problem, None | Some(Problem::LayerArchive)) {
             assert_eq!(pieces, whole);
         }
