@@ -19,7 +19,10 @@ fuzz_target!(|input: &[u8]| {
         assert!(line.ends_with(log_line_body(line)), "a prefix is cut off");
         let entry = read_log_line(line, near);
         assert_eq!(read_log_line(line, near), entry, "reading has no memory");
-        assert!(entry.text.len() <= 2 * line.len() + 64, "nothing is made up");
+        assert!(
+            entry.text.len() <= 2 * line.len() + 64,
+            "nothing is made up"
+        );
     }
     let safe = without_secrets(&text);
     assert!(safe.len() <= 3 * text.len(), "a mask is short");
@@ -28,7 +31,10 @@ fuzz_target!(|input: &[u8]| {
     // How the log is cut into pieces does not matter.
     assert_eq!(sift_log(input, 7, &IMAGES, &["n1", "n2"], near), found);
     for (node, image, logs) in &found {
-        assert!(node.as_deref().is_none_or(|node| node == "n1" || node == "n2"));
+        assert!(
+            node.as_deref()
+                .is_none_or(|node| node == "n1" || node == "n2")
+        );
         assert!(IMAGES.contains(&image.as_str()));
         assert!(!logs.lines.is_empty() && logs.lines.len() <= 60);
         for line in &logs.lines {

@@ -18,7 +18,10 @@ fn check(reading: &Reading) {
     ];
     for text in texts.into_iter().flatten() {
         assert!(text.len() <= 1100, "a kept text is capped");
-        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "a kept text is printable");
+        assert!(
+            !text.chars().any(|c| c.is_control() && c != '\n'),
+            "a kept text is printable"
+        );
     }
     assert!(reading.layers.len() <= 128 && reading.attempts.len() <= 16);
     for attempt in &reading.attempts {
