@@ -9,9 +9,16 @@ use pulldoctor_model::{GapReason, Question, ReportGap, TrialRole};
 use pulldoctor_reference::Reference;
 use thiserror::Error;
 
-use crate::{Cluster, api::Form, error::ApiError, path::ApiPath, rbac};
+use crate::{
+    Cluster,
+    api::Form,
+    error::ApiError,
+    path::ApiPath,
+    rbac,
+    running::{PodList, PodRow},
+};
 use choose::{Good, good_image, other_node};
-use rows::{NodeRow, Nodes, PodRow, Pods};
+use rows::{NodeRow, Nodes};
 
 /// Pods in a page of the list.
 const PAGE: &str = "500";
@@ -197,7 +204,7 @@ impl Cluster {
                 .query("limit", PAGE)
                 .query_opt("continue", resume.as_deref());
             let answer = self.api().get(&path, Form::Compressed, PAGE_MOST).await?;
-            let list: Pods = serde_json::from_slice(&answer.body)
+            let list: PodList = serde_json::from_slice(&answer.body)
                 .map_err(|error| ApiError::malformed("a page of pods", &error))?;
             rows.extend(list.items);
             resume = list.metadata.resume.filter(|token| !token.is_empty());

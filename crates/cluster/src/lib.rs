@@ -30,6 +30,7 @@ mod path;
 mod rbac;
 mod registries;
 mod resolve;
+mod running;
 mod scan;
 mod scope;
 mod selector;

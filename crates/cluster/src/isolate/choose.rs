@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use pulldoctor_reference::Reference;
 
-use super::{
-    Suspect,
-    rows::{NodeRow, PodRow},
-};
+use super::{Suspect, rows::NodeRow};
+use crate::running::PodRow;
 
 /// An image that works somewhere, and what it is pulled with.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
-//! Nodes and pods as far as the choice of trials needs them.
+//! Nodes as far as the choice of trials needs them.
 
 use pulldoctor_reference::Reference;
 use serde::Deserialize;
 
-use crate::slim::nullable;
+use crate::{running::Named, slim::nullable};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -19,12 +19,6 @@ pub(super) struct NodeRow {
     pub(super) metadata: Named,
     pub(super) spec: NodeSpec,
     pub(super) status: NodeStatus,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
-pub(super) struct Named {
-    pub(super) name: String,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -118,91 +112,4 @@ impl NodeRow {
 /// Whether a name of a node's list is this image: runtimes write names in full.
 fn is_same(name: &str, image: &Reference) -> bool {
     Reference::parse(name).is_ok_and(|name| name.containerd_name() == image.containerd_name())
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Pods {
-    pub(super) metadata: ListMeta,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) items: Vec<PodRow>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ListMeta {
-    #[serde(rename = "continue")]
-    pub(super) resume: Option<String>,
-}
-
-/// A pod.
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
-pub(super) struct PodRow {
-    pub(super) metadata: PodMeta,
-    pub(super) spec: PodSpec,
-    pub(super) status: PodStatus,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
-pub(super) struct PodMeta {
-    pub(super) namespace: String,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct PodSpec {
-    pub(super) node_name: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) service_account_name: Option<String>,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) image_pull_secrets: Vec<Named>,
-    #[serde(deserialize_with = "nullable")]
-    containers: Vec<Container>,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
-struct Container {
-    name: String,
-    image: String,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct PodStatus {
-    #[serde(deserialize_with = "nullable")]
-    container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
-struct ContainerStatus {
-    name: String,
-    #[serde(deserialize_with = "nullable")]
-    state: State,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
-struct State {
-    running: Option<serde::de::IgnoredAny>,
-}
-
-impl PodRow {
-    /// The images of its containers that run, as written.
-    pub(super) fn running(&self) -> impl Iterator<Item = &str> {
-        self.status
-            .container_statuses
-            .iter()
-            .filter(|status| status.state.running.is_some())
-            .filter_map(|status| {
-                self.spec
-                    .containers
-                    .iter()
-                    .find(|container| container.name == status.name)
-            })
-            .map(|container| container.image.as_str())
-    }
 }

@@ -11,12 +11,13 @@ use crate::{
     api::{Api, Form},
     error::ApiError,
     path::ApiPath,
+    running::{PodList, PodRow},
     slim::nullable,
 };
 
 use super::{
     error::NodeProbeError,
-    image::{MOST_TRIES, PodList, PodRow, candidates, is_pause},
+    image::{MOST_TRIES, candidates, is_pause},
 };
 
 /// Most bytes of a list of the pods of a node or a namespace.

@@ -3,65 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pulldoctor_model::NodeFacts;
-use serde::Deserialize;
 
-use crate::slim::nullable;
+use crate::running::PodRow;
 
 /// Most images that are tried one after another.
 pub(super) const MOST_TRIES: usize = 3;
-
-/// A pod as far as this choice needs it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct PodRow {
-    pub(super) spec: Spec,
-    status: Status,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Spec {
-    pub(super) node_name: String,
-    #[serde(deserialize_with = "nullable")]
-    containers: Vec<Container>,
-    #[serde(deserialize_with = "nullable")]
-    image_pull_secrets: Vec<serde::de::IgnoredAny>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Container {
-    name: String,
-    image: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Status {
-    #[serde(deserialize_with = "nullable")]
-    container_statuses: Vec<ContainerStatus>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ContainerStatus {
-    name: String,
-    state: State,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct State {
-    running: Option<serde::de::IgnoredAny>,
-}
-
-/// A list of them.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct PodList {
-    #[serde(deserialize_with = "nullable")]
-    pub(super) items: Vec<PodRow>,
-}
 
 /// The images to try, best first: those of containers that run there without a pull secret, which
 /// any pod may use (kubelet 1.35 and later check that, KEP-2535); the smallest first, so that the
@@ -82,19 +28,7 @@ pub(super) fn candidates(pods: &[PodRow], node: Option<&NodeFacts>) -> Vec<Strin
         } else {
             &mut bound
         };
-        for status in &pod.status.container_statuses {
-            let container = pod
-                .spec
-                .containers
-                .iter()
-                .find(|it| it.name == status.name)
-                .filter(|_| status.state.running.is_some());
-            used.extend(
-                container
-                    .map(|it| it.image.as_str())
-                    .filter(|it| is_usable(it)),
-            );
-        }
+        used.extend(pod.running().filter(|name| is_usable(name)));
     }
     let by_size = |names: &mut Vec<&str>| {
         names.sort_by_key(|name| (sizes.get(name).copied().unwrap_or(u64::MAX), *name));
