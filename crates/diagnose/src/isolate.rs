@@ -125,21 +125,30 @@ impl Trial {
     }
 }
 
-/// Whether a failure of this kind comes after the manifest was served: an image whose name alone
-/// was resolved does not test for it.
-fn is_after_manifest(cause: CauseId) -> bool {
+/// Whether a failure of this kind is met while the layers come over the network, after the manifest
+/// was served.
+fn is_of_transfer(cause: CauseId) -> bool {
     matches!(
         cause,
         CauseId::BlobHostUnreachable
             | CauseId::ConnectionInterrupted
             | CauseId::CorruptedContent
-            | CauseId::DiskFull
-            | CauseId::InodesExhausted
-            | CauseId::DiskIoError
-            | CauseId::NodeStoreDamaged
-            | CauseId::RuntimeBroken
             | CauseId::PullTimeout
     )
+}
+
+/// Whether a failure of this kind is met after the manifest was served: on the way of the layers, or
+/// when the node stores them.
+fn is_after_manifest(cause: CauseId) -> bool {
+    is_of_transfer(cause)
+        || matches!(
+            cause,
+            CauseId::DiskFull
+                | CauseId::InodesExhausted
+                | CauseId::DiskIoError
+                | CauseId::NodeStoreDamaged
+                | CauseId::RuntimeBroken
+        )
 }
 
 /// Whether a pod with this reason did not come to its pull: the sandbox, a volume or the scheduler
@@ -239,10 +248,18 @@ impl<'a> Table<'a> {
     fn good(&self, role: TrialRole) -> Option<bool> {
         let trial = self.of(role)?;
         let good = trial.is_good()?;
+        // Another node has the image whole, layers and all: nothing is wrong with it that would
+        // keep a node from storing it. Whether its layers can be fetched now is another matter. A
+        // good image on this node tests neither.
+        let is_untested = if role == TrialRole::SuspectElsewhere {
+            is_of_transfer
+        } else {
+            is_after_manifest
+        };
         let is_deep = [TrialRole::SuspectHere, TrialRole::SuspectElsewhere]
             .into_iter()
             .filter_map(|role| self.cause(role))
-            .any(is_after_manifest);
+            .any(is_untested);
         let is_shallow = trial.outcome() == TrialOutcome::Resolved;
         (!(good && is_deep && is_shallow)).then_some(good)
     }

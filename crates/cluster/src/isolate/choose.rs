@@ -49,10 +49,19 @@ pub(super) fn other_node<'a>(
                     .is_some_and(|image| Some(image.registry()) == registry)
             })
     };
+    // What runs there is there, however old the node's list is.
     let has_it = |node: &NodeRow| {
-        reference
-            .as_ref()
-            .is_some_and(|image| node.size_of(image).is_some())
+        reference.as_ref().is_some_and(|image| {
+            node.size_of(image).is_some()
+                || pods
+                    .iter()
+                    .filter(|pod| pod.spec.node_name == node.name())
+                    .flat_map(PodRow::running)
+                    .any(|known| {
+                        Reference::parse(known)
+                            .is_ok_and(|known| known.containerd_name() == image.containerd_name())
+                    })
+        })
     };
     nodes
         .iter()
@@ -196,6 +205,14 @@ mod tests {
         // Where all have it, it is resolved there.
         assert_eq!(other_node(IMAGE, &here, &nodes[..4], &[]), Some("n4"));
         assert_eq!(other_node(IMAGE, &here, &nodes[..3], &[]), None);
+        // A node whose list does not know yet what runs there.
+        let nodes = [
+            here.clone(),
+            nodes[4].clone(),
+            node("n6", "amd64", "True", &[]),
+        ];
+        let pods = [pod("shop", "n5", IMAGE, 0)];
+        assert_eq!(other_node(IMAGE, &here, &nodes, &pods), Some("n6"));
     }
 
     #[test]

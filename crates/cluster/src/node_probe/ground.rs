@@ -31,6 +31,8 @@ pub(super) struct Ground {
     pub(super) facts: Option<NodeFacts>,
     /// Images to start from, best first.
     pub(super) images: Vec<String>,
+    /// Images of containers that run there, as written. The node's own list lags behind them.
+    pub(super) running: Vec<String>,
 }
 
 impl Ground {
@@ -78,6 +80,11 @@ impl Ground {
             node: node.to_owned(),
             facts,
             images,
+            running: pods
+                .iter()
+                .flat_map(PodRow::running)
+                .map(str::to_owned)
+                .collect(),
         })
     }
 
@@ -241,6 +248,7 @@ mod tests {
                 unschedulable: true,
             }),
             images: Vec::new(),
+            running: Vec::new(),
         }
     }
 

@@ -125,19 +125,18 @@ fn outcome(standing: Standing) -> (bool, String, String) {
     }
 }
 
-/// Whether the node lists the image. Its list may be cut, so that `false` says little.
+/// Whether the image was on the node before: a container of it runs there, or the node lists it. The
+/// list is written every few minutes and may be cut, so that `false` says little.
 fn was_there(ground: &Ground, image: &str) -> bool {
     let Ok(image) = Reference::parse(image) else {
         return false;
     };
     let name = image.containerd_name();
-    ground.facts.as_ref().is_some_and(|facts| {
-        facts
-            .images
-            .iter()
-            .flat_map(|image| &image.names)
-            .any(|known| Reference::parse(known).is_ok_and(|known| known.containerd_name() == name))
-    })
+    let listed = ground.facts.iter().flat_map(|facts| &facts.images);
+    listed
+        .flat_map(|image| &image.names)
+        .chain(&ground.running)
+        .any(|known| Reference::parse(known).is_ok_and(|known| known.containerd_name() == name))
 }
 
 #[cfg(test)]

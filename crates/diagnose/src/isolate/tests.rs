@@ -162,6 +162,24 @@ fn an_image_that_is_there_already_tests_no_layers() {
 }
 
 #[test]
+fn an_image_that_another_node_has_is_no_reason_not_to_store_it() {
+    const LOST: &str = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to extract layer sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae: failed to get reader from content store: blob sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9 expected at /var/lib/containerd/io.containerd.content.v1.content/blobs/sha256/fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9: blob not found: not found";
+    const CUT: &str = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to copy: httpReadSeeker: failed open: failed to do request: Get \"https://blobs.example.com/x\": dial tcp 10.9.0.4:443: connect: connection refused";
+    let of_text = |text| {
+        of(&[
+            failed(SuspectHere, text),
+            resolved(SuspectElsewhere),
+            pulled(OtherRegistryHere),
+        ])
+    };
+    let found = of_text(LOST);
+    assert_eq!(found.fault, Fault::ImageOnNode);
+    assert_eq!(id(&found), Some(CauseId::NodeStoreDamaged));
+    // That layers came once says nothing of whether they come now.
+    assert_eq!(of_text(CUT).fault, Fault::Undecided);
+}
+
+#[test]
 fn a_good_image_that_is_refused_says_nothing_about_the_node() {
     let found = of(&[
         failed(SuspectHere, DNS),
