@@ -77,6 +77,7 @@ pub fn of_problem(problem: Problem) -> Option<CauseId> {
         Problem::TokenHostUnreachable | Problem::BlobHostUnreachable => {
             CauseId::BlobHostUnreachable
         }
+        Problem::BlobRefused => CauseId::BlockedByPolicy,
 
         Problem::TokenRefused | Problem::Unauthorized => CauseId::AuthMissingCredentials,
         Problem::Forbidden => CauseId::AuthForbidden,

@@ -172,6 +172,9 @@ pub enum Fault {
     RuntimeConfig,
     /// A mirror or `hosts.toml` names no host that can serve.
     NoEndpoint,
+    /// A certificate or key that the runtime's configuration names for a registry is not there, or
+    /// cannot be used.
+    RegistryFile,
     /// The kubelet's own rate limit.
     QpsExceeded,
     /// Another pull holds what this one needs.

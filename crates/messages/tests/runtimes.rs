@@ -93,6 +93,18 @@ fn containerd_resolve_4_2() {
                 "unsupported-manifest",
             ),
             ("no resolve hosts: not found", "no-endpoint"),
+            (
+                "unable to read CA cert \"/etc/ssl/company.pem\": open /etc/ssl/company.pem: no such file or directory",
+                "registry-file",
+            ),
+            (
+                "unable to load CA cert \"/etc/ssl/company.pem\"",
+                "registry-file",
+            ),
+            (
+                "unable to read CERT file \"/etc/certs/client.key\": open /etc/certs/client.key: permission denied",
+                "registry-file",
+            ),
             ("no pull hosts: not found", "no-endpoint"),
             (
                 "image verifier cosign blocked pull of reg.example.com/a/b:1 with digest sha256:12 for reason: unsigned",

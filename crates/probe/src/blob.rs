@@ -5,7 +5,7 @@ use std::time::Instant;
 use pulldoctor_registry::judge::{
     ArtifactKind, ConfigFacts, Document, Facts, Fault, Index, LayerFacts, LayersFacts, Manifest,
     NodeImage, Platform, PlatformFacts, Problem, Role, StageName, StageOutcome, choose, end_stage,
-    parse_config, parse_manifest, problem_of_status,
+    parse_config, parse_manifest, problem_of_blob_status,
 };
 
 use crate::exchange::{Ask, Followed};
@@ -266,12 +266,7 @@ impl Look<'_> {
         if is_there {
             return Ok((answer.body, host));
         }
-        let problem = match (&host, answer.status) {
-            (None, 404) => missing,
-            (_, 429) => Problem::RateLimited,
-            (None, status) => problem_of_status(status),
-            (Some(_), _) => Problem::BlobHostUnreachable,
-        };
+        let problem = problem_of_blob_status(answer.status, host.is_some(), missing);
         let at = host.map_or_else(String::new, |host| format!(" at `{host}`"));
         Err(Fault::new(
             problem,

@@ -180,11 +180,19 @@ async fn the_host_that_serves_blobs_is_asked_too() {
     let got = see(target(&registry.authority(), "1.4.1"), &[]).await;
     assert_eq!(
         failure(&got),
-        (StageName::Config, Problem::BlobHostUnreachable),
+        (StageName::Config, Problem::ConfigMissing),
         "{got:#?}"
     );
     assert_eq!(got.other_hosts[0].role, Role::Blob);
     assert_eq!(got.other_hosts[0].host, store.authority());
+
+    store.set_faults(&[serde_json::from_value(json!({"path": "/**", "status": 403})).unwrap()]);
+    let got = see(target(&registry.authority(), "1.4.1"), &[]).await;
+    assert_eq!(
+        failure(&got),
+        (StageName::Config, Problem::BlobRefused),
+        "{got:#?}"
+    );
 
     // Port 1 refuses.
     let away = json!({"path": "/v2/**/blobs/*", "redirect": "http://127.0.0.1:1"});

@@ -24,8 +24,8 @@ mod token;
 pub mod trust;
 
 pub use answer::{
-    MANIFEST_TYPES, ManifestAnswer, first_answer_text, is_redirect, problem_of_status,
-    read_first_answer, read_manifest_answer, wants_get,
+    MANIFEST_TYPES, ManifestAnswer, first_answer_text, is_redirect, problem_of_blob_status,
+    problem_of_status, read_first_answer, read_manifest_answer, wants_get,
 };
 pub use challenge::{Challenge, Scheme, parse_challenges};
 pub use destination::{Destination, RealmRule, judge_destination, same_registrable_domain};

@@ -1,11 +1,14 @@
 //! `blocked-by-policy`.
 
 use pulldoctor_messages::{Fault, Operation, PolicyKind, ProxyFault, Runtime};
-use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, Finding, Object, Question,
+    registry::{Problem, StageName, StageOutcome},
+};
 
 use super::support::{
     ask_registry,
-    checked::{manifest, with_checked},
+    checked::{manifest, said, with_checked},
     credentials::{is_public, led, login_questions, with_rivals},
 };
 use crate::{
@@ -29,7 +32,8 @@ cause! {
     /// The answer names the rule: `we now block all IP addresses that are located in …`, `client
     /// with IP "…" is not allowed access`, `not in the allowlist`, `PROJECTPOLICYVIOLATION`,
     /// `Payment Required`, a filter's own page. A bare 403 in the middle of a layer, or on an
-    /// image that everyone may pull, is *possible*.
+    /// image that everyone may pull, is *possible*. Where the registry serves the layers here and
+    /// not to the node, or to nobody that was tried, that makes it *likely*.
     ///
     /// `pulldoctor diagnose --node-view` asks from the node's own address: 403 before any login is
     /// asked for is a filter's answer.
@@ -59,6 +63,8 @@ fn questions(case: &Case<'_>) -> Vec<Question> {
             policy: PolicyKind::Scan | PolicyKind::Other,
         }
         | Fault::HttpStatus { status: 412 } => ask_registry(case),
+        // Whether the layers are refused to everybody, or to this node alone.
+        _ if is_forbidden_layer(case) => ask_registry(case),
         _ => login_questions(case),
     }
 }
@@ -92,32 +98,24 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             CauseId::BlockedByPolicy,
             lead.confidence,
             Object::registry(case.failed_host()),
-            format!(
-                "everyone may pull `{}`, but `{}` answers 403 to this node",
-                case.image_name(),
-                case.failed_host()
-            ),
+            if is_public(case) {
+                format!(
+                    "everyone may pull `{}`, but `{}` answers 403 to this node",
+                    case.image_name(),
+                    case.failed_host()
+                )
+            } else {
+                format!(
+                    "`{}` refuses `{}` with 403 before it asks for any login",
+                    case.failed_host(),
+                    case.image_name()
+                )
+            },
         );
         return Some(with_remedy(with_rivals(finding, case, &lead), PolicyKind::Other).into());
     }
     if is_forbidden_layer(case) {
-        let finding = case
-            .finding(
-                CauseId::BlockedByPolicy,
-                Confidence::Possible,
-                Object::registry(case.failed_host()),
-                format!(
-                    "`{}` serves the manifest, but a layer is refused with 403",
-                    case.registry()
-                ),
-            )
-            .rival(
-                CauseId::AuthForbidden,
-                "the login may open the manifest and not the layer",
-                case.registry_question().to_string(),
-            )
-            .open(Some(case.registry_question()));
-        return Some(with_remedy(finding, PolicyKind::Firewall).into());
+        return Some(forbidden_layer(case).into());
     }
     // Docker prints a bare status text for a registry's refusal as for a proxy's. Google's front
     // end is known to refuse addresses for registry.k8s.io.
@@ -172,6 +170,76 @@ fn is_forbidden_layer(case: &Case<'_>) -> bool {
         && (reading.operation == Some(Operation::Blob)
             || reading.url.as_ref().is_some_and(|url| url.is_blob)
             || case.text().contains("image layer"))
+}
+
+/// A layer that is refused, beside what became of it here.
+fn forbidden_layer(case: &Case<'_>) -> Finding {
+    let registry = case.registry();
+    let host = case.failed_host();
+    let object = Object::registry(host.clone());
+    let raise = |confidence, summary| {
+        case.finding(
+            CauseId::BlockedByPolicy,
+            confidence,
+            object.clone(),
+            summary,
+        )
+    };
+    let sight = from_here(case);
+    let stage = sight.and_then(|sight| sight.transcript.first_failure());
+    match (sight, stage) {
+        (Some(sight), None) if serves_layers(&sight) => {
+            let summary = format!(
+                "`{host}` refuses the layers of `{}` to the node with 403, and serves them here",
+                case.image_name()
+            );
+            let finding = with_checked(raise(Confidence::Likely, summary), &sight);
+            with_remedy(finding, PolicyKind::ClientAddress)
+        }
+        (Some(sight), Some(stage))
+            if matches!(
+                (stage.stage, stage.problem),
+                (
+                    StageName::Config | StageName::Layers,
+                    Some(Problem::BlobRefused | Problem::Forbidden)
+                )
+            ) =>
+        {
+            let summary = format!(
+                "`{registry}` serves the manifest, but `{host}` refuses the layers to everybody who was tried"
+            );
+            with_checked(raise(Confidence::Likely, summary), &sight)
+                .note("refusal", said(stage))
+                .remedy(
+                    "open-blob-store",
+                    Applicability::Advice,
+                    format!(
+                        "ask those who run `{registry}`: the store behind it (`{host}`) does not take \
+                         the addresses that it signs, for want of a right, by an address rule, or \
+                         since its clock is off"
+                    ),
+                    None,
+                )
+        }
+        _ => {
+            let finding = raise(
+                Confidence::Possible,
+                format!("`{registry}` serves the manifest, but `{host}` refuses a layer with 403"),
+            )
+            .rival(
+                CauseId::AuthForbidden,
+                "the login may open the manifest and not the layer",
+                case.registry_question().to_string(),
+            )
+            .open(Some(case.registry_question()));
+            with_remedy(finding, PolicyKind::Firewall)
+        }
+    }
+}
+
+fn serves_layers(sight: &Sight<'_>) -> bool {
+    let stage = sight.transcript.stage(StageName::Layers);
+    stage.is_some_and(|stage| stage.outcome == StageOutcome::Ok)
 }
 
 fn by_words(case: &Case<'_>, policy: PolicyKind, confidence: Confidence) -> Finding {
@@ -245,8 +313,11 @@ mod tests {
     };
 
     use crate::{
-        causes::support::credentials::samples::{FORBIDDEN, IMAGE, about, account},
-        fixture::{failed_at, pull_secret, stuck},
+        causes::support::{
+            credentials::samples::{FORBIDDEN, IMAGE, about, account},
+            missing::samples::there,
+        },
+        fixture::{failed_at, pull_secret, stage, stuck},
     };
 
     #[test]
@@ -279,6 +350,28 @@ mod tests {
         assert_eq!(finding.cause, CauseId::BlockedByPolicy);
         assert_eq!(finding.confidence, Confidence::Possible);
         assert_eq!(finding.rivals[0].cause, CauseId::AuthForbidden);
+        let stuck = || stuck(IMAGE, "ErrImagePull", text).secret("regcred", pull_secret());
+        let refused = failed_at(IMAGE, StageName::Config, Problem::BlobRefused, Facts::None);
+        let everywhere = stuck().registry(refused).judge();
+        assert_eq!(everywhere.cause, CauseId::BlockedByPolicy);
+        assert_eq!(everywhere.confidence, Confidence::Likely);
+        assert!(everywhere.summary.contains("everybody"));
+        let mut served = there(IMAGE);
+        assert_eq!(
+            stuck().registry(served.clone()).judge().confidence,
+            Confidence::Possible,
+            "the layers were not looked at"
+        );
+        served.stages.push(stage(StageName::Layers, None));
+        let here = stuck().registry(served).judge();
+        assert_eq!(here.confidence, Confidence::Likely);
+        assert!(here.summary.contains("serves them here"));
+        // What fails before the layers says nothing of them.
+        let cut = failed_at(IMAGE, StageName::Tcp, Problem::TcpTimeout, Facts::None);
+        assert_eq!(
+            stuck().registry(cut).judge().confidence,
+            Confidence::Possible
+        );
     }
 
     #[test]

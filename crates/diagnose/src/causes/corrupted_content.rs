@@ -326,6 +326,11 @@ fn by_text(case: &Case<'_>) -> Finding {
             }
             None => format!("{part} of {shown} arrived from `{host}` with another digest"),
         },
+        // containerd's `unable to fetch descriptor (…) which reports content size of zero`
+        // (core/remotes/handlers.go).
+        Fault::SizeMismatch if text.contains("content size of zero") => {
+            format!("`{host}` served nothing where {part} of {shown} should be")
+        }
         Fault::SizeMismatch => {
             format!("{part} of {shown} has another size than the manifest says")
         }

@@ -25,7 +25,7 @@ cause! {
     /// ## What it means
     ///
     /// The node's configuration names another host in the registry's place, and that host fails,
-    /// or the configuration names none that can serve.
+    /// or the configuration names none that can serve, or names a certificate that is not there.
     ///
     /// ## How we know
     ///
@@ -34,6 +34,8 @@ cause! {
     /// - CRI-O lists what its mirrors said: `(Mirrors also failed: […])`.
     /// - Docker's `registry-mirrors` and CRI-O do not mark the request: *possible* there.
     /// - `no resolve hosts`: no host of `hosts.toml` may resolve.
+    /// - `unable to read CA cert`, `missing key … for client certificate`: a file that it names for
+    ///   the registry or a mirror is not there or cannot be used. Nothing was asked.
     ///
     /// With several hosts only one error is shown. containerd 1.x shows the first that is no
     /// `404`, so a dead mirror hides what the registry itself answered.
@@ -70,7 +72,7 @@ cause! {
 }
 
 fn questions(case: &Case<'_>) -> Vec<Question> {
-    let raised = *case.pull_fault() == Fault::NoEndpoint
+    let raised = matches!(case.pull_fault(), Fault::NoEndpoint | Fault::RegistryFile)
         || !matches!(
             route(case),
             Route::Registry | Route::Redirect | Route::Token | Route::Blob
@@ -92,6 +94,22 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             Confidence::Likely,
             format!(
                 "the node's configuration names no host that may serve `{}`",
+                case.registry()
+            ),
+        );
+        return Some(finding.into());
+    }
+    if *case.fault() == Fault::RegistryFile {
+        let file = match &case.reading().facts.config_file {
+            Some(file) => format!("`{file}`"),
+            None => "a certificate or key".to_owned(),
+        };
+        let finding = finding(
+            case,
+            Confidence::Likely,
+            format!(
+                "the node's configuration of `{}` names {file}, which is not there or cannot be \
+                 used",
                 case.registry()
             ),
         );
@@ -383,6 +401,21 @@ mod tests {
             finding.notes.iter().any(|(word, text)| word == "file"
                 && text == "/etc/containerd/certs.d/docker.io/hosts.toml")
         );
+    }
+
+    #[test]
+    fn a_certificate_that_is_named_and_not_there() {
+        let text = format!(
+            "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: unable to read CA cert \"/etc/ssl/company.pem\": open /etc/ssl/company.pem: no such file or directory"
+        );
+        let finding = stuck(IMAGE, "ErrImagePull", &text).node(node()).judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.summary.contains("/etc/ssl/company.pem"));
+        let docker = "Error response from daemon: missing key client.key for client certificate client.cert. CA certificates must use the extension .crt";
+        let verdict = crate::read_text(docker);
+        assert_eq!(verdict.finding.cause, CauseId::MirrorMisconfigured);
+        assert!(verdict.finding.summary.contains("client.key"));
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(crate) fn plain_cause(fault: &Fault) -> Option<CauseId> {
         | Fault::Snapshotter
         | Fault::Unpack
         | Fault::RuntimeConfig => CauseId::RuntimeBroken,
-        Fault::NoEndpoint => CauseId::MirrorMisconfigured,
+        Fault::NoEndpoint | Fault::RegistryFile => CauseId::MirrorMisconfigured,
         Fault::QpsExceeded => CauseId::PullQpsExceeded,
         Fault::QueueBlocked => CauseId::PullQueueBlocked,
         Fault::NoProgress | Fault::DeadlineExceeded => CauseId::PullTimeout,

@@ -179,6 +179,19 @@ pub(super) const RULES: &[Rule] = &[
         "(mirror resolve retries exhausted|mirror with image component {img} could not be found)",
         |d, _| d.fault(Weight::Server, Fault::NoEndpoint),
     ),
+    // Of the certificates that `hosts.toml` names (`core/remotes/docker/config/hosts.go`, 1.5 to
+    // 2.4), and the client certificates of a folder in `certs.d`.
+    rule(
+        "unable to (read ca cert|load ca cert|read cert file) {q}",
+        |d, c| {
+            d.runtime(Runtime::Containerd);
+            d.facts.config_file = Some(keep(c.get(0), 255));
+            d.exact(Fault::RegistryFile);
+        },
+    ),
+    rule("failed to load x509 key pair", |d, _| {
+        d.exact(Fault::RegistryFile);
+    }),
     rule("failed to create oci registry", |d, _| {
         d.exact(Fault::RuntimeConfig);
     }),

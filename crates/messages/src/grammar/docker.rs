@@ -27,6 +27,15 @@ pub(super) const RULES: &[Rule] = &[
         d.layer(Layer::Daemon);
         docker(d);
     }),
+    // Of a registry's folder in `certs.d`: Docker's `registry.go`, and `pkg/tlsclientconfig` of
+    // containers/image, which has it from there.
+    rule(
+        "missing (key {w} for client certificate|client certificate {w} for key) {w}",
+        |d, c| {
+            d.facts.config_file = Some(keep(c.get(0), 255));
+            d.exact(Fault::RegistryFile);
+        },
+    ),
     rule("not continuing with pull after error: ", |d, _| {
         d.layer(Layer::Daemon);
         docker(d);

@@ -148,8 +148,10 @@ problems! {
 
     /// A layer is gone.
     LayerMissing = "a layer is gone";
-    /// The host that blobs are redirected to cannot be reached or refuses.
+    /// The host that blobs are redirected to cannot be reached.
     BlobHostUnreachable = "the host that serves the layers cannot be reached";
+    /// The host that blobs are redirected to answers, and refuses.
+    BlobRefused = "the host that serves the layers refuses them";
     /// A layer is not what its digest says.
     LayerDigest = "a layer does not match its digest";
     /// A layer has another size than the manifest states.

@@ -15,7 +15,7 @@ use super::redirects::{Followed, target_of};
 use super::verify::Source;
 use crate::judge::{
     Facts, ImageConfig, LayerFacts, LayersFacts, Manifest, Problem, Role, StageName, is_redirect,
-    problem_of_status,
+    problem_of_blob_status, problem_of_status,
 };
 
 /// Bytes that are enough to see that a blob is served.
@@ -138,12 +138,8 @@ impl Run<'_> {
                 if answer.is_success() || answer.status == 416 {
                     return (None, host);
                 }
-                let problem = match (&host, answer.status) {
-                    (None, 404) => Problem::LayerMissing,
-                    (_, 429) => Problem::RateLimited,
-                    (None, status) => problem_of_status(status),
-                    (Some(_), _) => Problem::BlobHostUnreachable,
-                };
+                let problem =
+                    problem_of_blob_status(answer.status, host.is_some(), Problem::LayerMissing);
                 let at = host
                     .as_ref()
                     .map_or_else(String::new, |host| format!(" at `{host}`"));

@@ -13,7 +13,7 @@ use super::redirects::Followed;
 use crate::judge::{
     ArtifactKind, ConfigFacts, Descriptor, Document, Facts, ImageConfig, Index, MANIFEST_TYPES,
     Manifest, ManifestAnswer, ManifestFacts, PlatformFacts, Problem, Role, StageName, StageOutcome,
-    choose, is_digest, parse_config, parse_error_body, parse_manifest, problem_of_status,
+    choose, is_digest, parse_config, parse_error_body, parse_manifest, problem_of_blob_status,
     read_manifest_answer, wants_get,
 };
 use crate::text::hex;
@@ -412,11 +412,8 @@ impl Run<'_> {
             }
             status => {
                 let said = parse_error_body(&answer.body).summary().unwrap_or_default();
-                let problem = if followed.hosts.is_empty() {
-                    problem_of_status(status)
-                } else {
-                    Problem::BlobHostUnreachable
-                };
+                let is_elsewhere = !followed.hosts.is_empty();
+                let problem = problem_of_blob_status(status, is_elsewhere, Problem::ConfigMissing);
                 return Err(Fault::new(
                     problem,
                     format!("the config answers {status}{at}: {said}"),

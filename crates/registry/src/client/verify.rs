@@ -17,7 +17,7 @@ use super::origin::Origin;
 
 use super::redirects::open;
 use super::shared::Shared;
-use crate::judge::{Descriptor, LayerFacts, Problem, problem_of_status};
+use crate::judge::{Descriptor, LayerFacts, Problem, problem_of_blob_status};
 
 /// Pieces between the network and the check: memory is bounded by them.
 const PIECES: usize = 16;
@@ -231,11 +231,8 @@ impl Source<'_> {
             }
             416 if *done >= layer.size => return Ok(()),
             status => {
-                let problem = match (&reading.host, problem_of_status(status)) {
-                    (_, Problem::RateLimited) => Problem::RateLimited,
-                    (Some(_), _) => Problem::BlobHostUnreachable,
-                    (None, problem) => problem,
-                };
+                let is_elsewhere = reading.host.is_some();
+                let problem = problem_of_blob_status(status, is_elsewhere, Problem::LayerMissing);
                 let fault = Fault::new(problem, format!("the layer answers {status}"));
                 return Err((fault, false));
             }

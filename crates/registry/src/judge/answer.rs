@@ -96,6 +96,19 @@ pub fn problem_of_status(status: u16) -> Problem {
     }
 }
 
+/// What a status that is neither success nor a redirect says where a blob was asked for: `missing`
+/// where it is gone. A host of its own that serves blobs (`is_elsewhere`) refuses by its own rules,
+/// with the address that the registry signed; no login of the pod's goes there.
+pub fn problem_of_blob_status(status: u16, is_elsewhere: bool, missing: Problem) -> Problem {
+    match problem_of_status(status) {
+        Problem::NotFound => missing,
+        Problem::Unauthorized | Problem::Forbidden | Problem::UnexpectedStatus if is_elsewhere => {
+            Problem::BlobRefused
+        }
+        problem => problem,
+    }
+}
+
 /// Fills in the facts; says what is wrong with the answer. `digest_of` makes the digest of bytes by
 /// the algorithm of an expected one.
 pub fn read_manifest_answer(

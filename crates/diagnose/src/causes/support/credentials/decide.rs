@@ -44,10 +44,23 @@ pub(super) fn decide(case: &Case<'_>, word: Word) -> Decided {
             Decided::Elsewhere
         };
     }
-    let is_unasked = matches!(said, Said::RefusesUnasked) || turns_node_away(case);
-    if is_unasked && word == Word::Status403 {
-        // From two places, or by the node itself, before any login is asked for.
-        return lead(Blocked, Confidence::Likely, &[]);
+    if word == Word::Status403 {
+        // From two places, or by the node itself, before any login is asked for. A registry that
+        // denies in its own words may mean that a login is missing, though it does not ask for one.
+        match said {
+            Said::RefusesUnasked { by_registry: false } => {
+                return lead(Blocked, Confidence::Likely, &[]);
+            }
+            _ if turns_node_away(case) => return lead(Blocked, Confidence::Likely, &[]),
+            Said::RefusesUnasked { by_registry: true } => {
+                return lead(
+                    Blocked,
+                    Confidence::Possible,
+                    &[CauseId::AuthMissingCredentials],
+                );
+            }
+            _ => {}
+        }
     }
     match keyring {
         Some(keyring) if !keyring.matching.is_empty() => with_login(case, word, keyring, said),

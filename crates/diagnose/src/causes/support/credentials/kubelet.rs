@@ -113,7 +113,7 @@ pub(crate) fn open_kubelet(finding: Finding, case: &Case<'_>) -> Finding {
 mod tests {
     use pulldoctor_model::{
         CauseId, Confidence, KubeletPull, Question,
-        registry::{Facts, Identity, Problem, StageName},
+        registry::{ErrorBody, Facts, Identity, ManifestFacts, Problem, RegistryError, StageName},
     };
 
     use crate::{
@@ -237,8 +237,31 @@ mod tests {
         assert_eq!(finding.cause, CauseId::BlockedByPolicy);
         assert_eq!(finding.confidence, Confidence::Likely);
         // What turns pods away may be a policy of their network.
+        let unasked_here = unasked.clone();
         let pods = blocked().node_view(pod_network(unasked)).judge();
         assert_ne!(pods.cause, CauseId::BlockedByPolicy);
+        // A registry that denies in its own words may want a login that it does not ask for.
+        let mut denied = unasked_here.clone();
+        for stage in &mut denied.stages {
+            if stage.stage == StageName::Manifest {
+                stage.facts = Facts::Manifest(ManifestFacts {
+                    error: Some(ErrorBody {
+                        errors: vec![RegistryError {
+                            code: "DENIED".to_owned(),
+                            message: "requested access to the resource is denied".to_owned(),
+                        }],
+                        text: None,
+                    }),
+                    ..ManifestFacts::default()
+                });
+            }
+        }
+        let finding = blocked().registry(unasked_here).judge();
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(finding.summary.contains("before it asks for any login"));
+        let finding = blocked().registry(denied).judge();
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert_eq!(finding.rivals[0].cause, CauseId::AuthMissingCredentials);
         // After a challenge it is the registry's own word.
         let asked = challenged(IMAGE, &[], refused(Identity::Unknown, 403));
         let finding = blocked().node_view(own_network(asked)).judge();

@@ -1,7 +1,7 @@
 //! What the registry says to the pod's credentials, asked from here.
 
 use pulldoctor_model::registry::{
-    CredentialOutcome, CredentialRecord, Problem, StageName, StageOutcome, Transcript,
+    CredentialOutcome, CredentialRecord, Facts, Problem, StageName, StageOutcome, Transcript,
 };
 
 use super::mirror;
@@ -23,7 +23,10 @@ pub(crate) enum Said<'a> {
         found: bool,
     },
     /// It refuses without asking for any login.
-    RefusesUnasked,
+    RefusesUnasked {
+        /// In the words of a registry (`DENIED`, `UNAUTHORIZED`), not of whoever stands before it.
+        by_registry: bool,
+    },
     /// It refuses every login, or whoever has none.
     Refuses(Refusal<'a>),
 }
@@ -53,7 +56,7 @@ pub(crate) fn turns_node_away(case: &Case<'_>) -> bool {
         .filter(FromNode::is_nodes_own)
         .and_then(|look| look.registry())
         .is_some_and(|seen| {
-            matches!(read(seen), Said::RefusesUnasked)
+            matches!(read(seen), Said::RefusesUnasked { by_registry: false })
                 && seen.credentials.iter().any(|record| {
                     record.username.is_none() && record.problem == Some(Problem::Forbidden)
                 })
@@ -80,7 +83,11 @@ fn read(transcript: &Transcript) -> Said<'_> {
     if logins.is_empty() || logins.iter().all(|record| is_unasked(record)) {
         return match anonymous {
             Some(with) if is_granted(with) => opens(with),
-            Some(record) if refused(&record) && is_unchallenged(transcript) => Said::RefusesUnasked,
+            Some(record) if refused(&record) && is_unchallenged(transcript) => {
+                Said::RefusesUnasked {
+                    by_registry: is_denied_by_registry(transcript),
+                }
+            }
             Some(record) if refused(&record) && logins.is_empty() => Said::Refuses(Refusal {
                 login: None,
                 is_public: false,
@@ -130,4 +137,14 @@ fn is_unchallenged(transcript: &Transcript) -> bool {
     transcript
         .stage(StageName::Token)
         .is_some_and(|token| token.outcome == StageOutcome::Skipped)
+}
+
+fn is_denied_by_registry(transcript: &Transcript) -> bool {
+    transcript
+        .stage(StageName::Manifest)
+        .and_then(|stage| match &stage.facts {
+            Facts::Manifest(facts) => facts.error.as_ref(),
+            _ => None,
+        })
+        .is_some_and(|error| error.has("DENIED") || error.has("UNAUTHORIZED"))
 }
