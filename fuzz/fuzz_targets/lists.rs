@@ -6,8 +6,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use pulldoctor_registry::{
-    door::{names, range_start},
-    judge::{rank_names, rank_tags},
+    door::range_start,
+    judge::{names, rank_names, rank_tags},
 };
 
 fuzz_target!(|input: &[u8]| {

@@ -20,7 +20,7 @@ mod stamp;
 /// The one target that the installed toolchain can build without anything else.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Most bytes of one ConfigMap over all its keys, with room for its metadata.
-const MOST_PART: usize = 1_040_000;
+const MOST_PART: usize = 1_046_000;
 /// Most parts: the stub knows them by one digit.
 const MOST_PARTS: usize = 10;
 /// A static program that is not moved about in memory: what the stub becomes is its own loader.

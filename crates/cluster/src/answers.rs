@@ -214,7 +214,7 @@ impl Cluster {
         let (of_registries, of_api): (Vec<_>, Vec<_>) = others
             .into_iter()
             .partition(|(_, question)| image_of_registry_question(question).is_some());
-        let has_probed = !of_registries.is_empty();
+        let has_probed = !of_registries.is_empty() || !of_nodes.is_empty();
 
         let health = Health::default();
         let sink = Sink::new(evidence);

@@ -22,6 +22,9 @@ impl Look<'_> {
     pub(crate) fn finish(&mut self, since: Instant, image: &NodeImage, mut found: Resolved) {
         if let Some(fault) = found.fault.take() {
             self.end_manifest(since, image, found.facts, Err(&fault));
+            if fault.problem == Problem::NotFound && self.lists_names {
+                self.look_around(image);
+            }
             return;
         }
         let mut facts = found.facts;

@@ -60,6 +60,8 @@ pub(crate) struct Lost {
 pub(crate) struct Asker<'a> {
     pub(crate) scene: Scene<'a>,
     pub(crate) registry: Origin,
+    /// Where the registry itself may be.
+    guard: Guard,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) notes: Notes,
     pub(crate) other_hosts: Vec<OtherHost>,
@@ -69,10 +71,11 @@ pub(crate) struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    pub(crate) fn new(scene: Scene<'a>, registry: Origin) -> Self {
+    pub(crate) fn new(scene: Scene<'a>, registry: Origin, guard: Guard) -> Self {
         Self {
             scene,
             registry,
+            guard,
             peer: None,
             notes: Notes::default(),
             other_hosts: Vec::new(),
@@ -84,7 +87,7 @@ impl<'a> Asker<'a> {
     /// Connects to the registry itself.
     pub(crate) fn reach(&mut self, stages: &mut Vec<Stage>) -> Result<(), Fault> {
         let registry = self.registry.clone();
-        let link = connect(self.scene, &registry, Guard::Named, &mut self.notes, stages)?;
+        let link = connect(self.scene, &registry, self.guard, &mut self.notes, stages)?;
         self.peer = link.peer;
         self.links.push((registry, link));
         Ok(())
@@ -178,7 +181,7 @@ impl<'a> Asker<'a> {
     /// A connection that lies idle, or a new one. The stages towards another host are kept.
     fn link(&mut self, origin: &Origin, role: Role) -> Result<Link, Lost> {
         let guard = if *origin == self.registry {
-            Guard::Named
+            self.guard
         } else {
             Guard::SentBy(self.peer)
         };

@@ -14,7 +14,7 @@ use pulldoctor_registry::judge::{
 use crate::exchange::{Ask, Asker};
 use crate::http::Answer;
 use crate::url::{Origin, Url};
-use crate::way::{Scene, skipped};
+use crate::way::{Guard, Scene, skipped};
 
 /// Most bytes of a manifest. containerd refuses larger ones.
 pub(crate) const MOST_MANIFEST: usize = 4 * 1024 * 1024;
@@ -26,6 +26,8 @@ pub(crate) struct Look<'a> {
     pub(crate) asker: Asker<'a>,
     pub(crate) transcript: Transcript,
     pub(crate) token: Option<String>,
+    /// Whether the names that are near to a missing one matter: those of a mirror do not.
+    pub(crate) lists_names: bool,
 }
 
 /// What a request for a manifest came to.
@@ -56,9 +58,10 @@ pub(crate) fn look(scene: Scene<'_>, target: &NodeTarget) -> RawSight {
         };
     };
     let mut look = Look {
-        asker: Asker::new(scene, origin),
+        asker: Asker::new(scene, origin, guard_of(target.role)),
         transcript,
         token: None,
+        lists_names: target.role == NodeRole::Registry,
     };
     if target.role == NodeRole::Proxy {
         // It is no registry: whether it can be reached is all that can be asked without using it.
@@ -75,6 +78,15 @@ pub(crate) fn look(scene: Scene<'_>, target: &NodeTarget) -> RawSight {
         transcript,
         chains: look.asker.notes.chains,
         paths: look.asker.notes.paths,
+    }
+}
+
+/// A registry names token services and hosts of blobs, which may resolve to what no registry has any
+/// business with. What somebody at home or the node's administrator named may be anywhere.
+fn guard_of(role: NodeRole) -> Guard {
+    match role {
+        NodeRole::Token | NodeRole::Blob => Guard::SentBy(None),
+        NodeRole::Registry | NodeRole::Mirror | NodeRole::Proxy => Guard::Named,
     }
 }
 

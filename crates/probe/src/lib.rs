@@ -5,6 +5,7 @@
 //! What it sees goes home as a [`NodeAnswer`]. The readers and judgements are those of
 //! `pulldoctor_registry::judge`, which do no I/O; only the transport is this crate's own.
 
+mod around;
 mod blob;
 mod deadline;
 mod dns;

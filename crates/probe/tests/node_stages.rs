@@ -9,13 +9,14 @@ use common::{
 };
 use pulldoctor_probe::Surroundings;
 use pulldoctor_registry::judge::{
-    CredentialOutcome, DnsAnswer as Said, Facts, NodeRole, Problem, Role, StageName,
+    CredentialOutcome, DnsAnswer as Said, Facts, MOST_NODE_NAMES, NodeRole, NodeTarget, Problem,
+    Role, StageName, is_digest,
 };
 use pulldoctor_testkit::dns::{DnsServer, Record, Zone};
 use pulldoctor_testkit::registry::{Authorization, FakeRegistry};
 use pulldoctor_testkit::scripted::{ScriptedServer, Step};
 use pulldoctor_testkit::spec::DnsAnswer;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const WHOLE: &str = "dns:skipped proxy:skipped tcp:ok tls:ok http:ok token:skipped manifest:ok \
                      platform:skipped config:ok layers:ok";
@@ -166,6 +167,54 @@ async fn what_is_missing_and_what_is_refused() {
         let got = see(target(&open.authority(), "1.4.1"), &[]).await;
         assert_eq!(failure(&got), (stage, problem), "{status}: {got:#?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_tag_and_a_missing_repository_are_told_apart() {
+    let mut tags: Vec<Value> = (0..700)
+        .map(|n| json!({"tag": format!("0.{n}.0")}))
+        .collect();
+    tags.extend([json!({"tag": "1.4.1"}), json!({"tag": "v1.4.2"})]);
+    let registry = FakeRegistry::start(plain(json!({"tags_page": 100, "repositories": [
+        {"name": "shop/api", "tags": tags}, {"name": "shop/apt", "tags": [{"tag": "1"}]}]})))
+    .await
+    .unwrap();
+    let got = see(target(&registry.authority(), "1.4.2"), &[]).await;
+    assert_eq!(failure(&got), (StageName::Manifest, Problem::NotFound));
+    let list = got.tags.unwrap();
+    // Five pages of 100 are read, and as many tags go home as one answer may hold.
+    assert_eq!((list.status, list.tags.len()), (Some(200), MOST_NODE_NAMES));
+    assert!(list.truncated);
+    assert!(got.near_repositories.is_empty());
+
+    let registry = FakeRegistry::start(plain(json!({"repositories": [
+        {"name": "shop/api", "tags": [{"tag": "1.4.1"}, {"tag": "v1.4.2"}]},
+        {"name": "shop/apt", "tags": [{"tag": "1"}]}]})))
+    .await
+    .unwrap();
+    let mut asked = target(&registry.authority(), "1.4.2");
+    let got = see(asked.clone(), &[]).await;
+    let list = got.tags.unwrap();
+    assert_eq!((list.tags.len(), list.truncated), (2, false));
+
+    // A digest that is gone, and what its tag is today.
+    let image = asked.image.as_mut().unwrap();
+    image.reference = format!("sha256:{}", "0".repeat(64));
+    image.tag = Some("1.4.1".to_owned());
+    let got = see(asked.clone(), &[]).await;
+    assert!(got.tag_digest.is_some_and(|digest| is_digest(&digest)));
+
+    let image = asked.image.as_mut().unwrap();
+    "shop/apx".clone_into(&mut image.repository);
+    let got = see(asked.clone(), &[]).await;
+    let list = got.tags.unwrap();
+    assert_eq!(list.status, Some(404));
+    assert!(list.error.is_some_and(|error| error.has("NAME_UNKNOWN")));
+    assert_eq!(got.near_repositories, ["shop/api", "shop/apt"]);
+
+    // Of a mirror nothing but its answer matters.
+    asked.role = NodeRole::Mirror;
+    assert_eq!(see(asked, &[]).await.tags, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -376,6 +425,57 @@ async fn resolvers_are_told_apart() {
     assert!(names.disagree, "{names:#?}");
     assert_eq!(names.addresses[0].to_string(), "127.0.0.9");
     assert_eq!(names.questions[0].result.answer, Said::Addresses);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_a_registry_gave_leads_to_no_forbidden_address() {
+    let registry = FakeRegistry::start(plain(json!({"repositories": one_repository()})))
+        .await
+        .unwrap();
+    let port = registry.address().port();
+    let zone = Zone::new();
+    for (name, address) in [
+        ("loopback.lab", [127, 0, 0, 1]),
+        ("link.lab", [169, 254, 7, 7]),
+        ("metadata.lab", [169, 254, 169, 254]),
+        ("alibaba.lab", [100, 100, 100, 200]),
+    ] {
+        zone.set(name, Record::address(Ipv4Addr::from(address)));
+    }
+    let server = DnsServer::start(([127, 0, 0, 1], 0).into(), zone)
+        .await
+        .unwrap();
+    let mut targets = Vec::new();
+    for name in ["loopback.lab", "link.lab", "metadata.lab", "alibaba.lab"] {
+        for role in [NodeRole::Token, NodeRole::Blob] {
+            targets.push(NodeTarget {
+                role,
+                host: format!("{name}:{port}"),
+                plain_http: true,
+                image: None,
+            });
+        }
+    }
+    // The hosts file leads astray as well as a name server does.
+    targets.push(NodeTarget {
+        host: format!("listed.lab:{port}"),
+        ..targets[0].clone()
+    });
+    // An administrator's mirror may be on the node itself.
+    targets.push(NodeTarget {
+        role: NodeRole::Mirror,
+        ..targets[0].clone()
+    });
+    let place = place(vec![server.address()], "127.0.0.1 listed.lab\n");
+    let mut sights = ask_in(place, ask_of(targets)).await.sights;
+    let mirror = sights.pop().unwrap().transcript;
+    assert_eq!(mirror.first_failure(), None, "{mirror:#?}");
+    for sight in sights {
+        let got = sight.transcript;
+        let expected = (StageName::Tcp, Problem::RedirectRefused);
+        assert_eq!(failure(&got), expected, "{got:#?}");
+        assert_eq!(got.requests, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

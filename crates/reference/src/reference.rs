@@ -194,6 +194,15 @@ impl Reference {
         }
     }
 
+    /// Returns what a registry is asked for, behind `manifests/`: the digest, else the tag.
+    pub fn manifest_reference(&self) -> String {
+        self.digest
+            .as_ref()
+            .map(Digest::to_string)
+            .or_else(|| self.effective_tag().map(str::to_owned))
+            .unwrap_or_default()
+    }
+
     /// Returns the name without tag and digest, as Go's `named.Name()`:
     /// `docker.io/library/nginx`.
     pub fn repo(&self) -> String {

@@ -10,6 +10,7 @@ mod fault;
 mod link;
 mod lookup;
 mod manifest;
+mod names;
 mod near;
 mod node;
 mod platform;
@@ -38,11 +39,13 @@ pub use lookup::{Lookup, judge_lookup, lookup_text};
 pub use manifest::{
     Descriptor, Document, Index, IndexEntry, Manifest, ManifestError, parse_manifest,
 };
+pub use names::{NameList, NamePage, names};
 pub use near::{rank_names, rank_tags};
 pub use node::{
-    MOST_ANSWER as MOST_NODE_ANSWER, MOST_SUMMARY as MOST_NODE_SUMMARY,
-    MOST_TARGETS as MOST_NODE_TARGETS, NODE_PROTOCOL, NodeAnswer, NodeAnswerError, NodeAsk,
-    NodeImage, NodeLimits, NodeTarget, RawSight, SentChain, begin_transcript,
+    MOST_ANSWER as MOST_NODE_ANSWER, MOST_NAMES as MOST_NODE_NAMES,
+    MOST_SUMMARY as MOST_NODE_SUMMARY, MOST_TARGETS as MOST_NODE_TARGETS, NODE_PROTOCOL,
+    NodeAnswer, NodeAnswerError, NodeAsk, NodeImage, NodeLimits, NodeTarget, RawSight, SentChain,
+    begin_transcript,
 };
 pub use platform::{Platform, PlatformError, choose};
 pub use proxy::{ProxyDecision, ProxyRules, ProxyScheme, ProxyUrl};

@@ -7,12 +7,12 @@ use futures::{FutureExt as _, future::join_all};
 use pulldoctor_model::{
     Answer, Evidence, Gap, GapReason, NodeHost, NodeNetwork, NodeRole, NodeSight, NodeView,
     Question, Symptom, clean_line,
-    registry::{Problem, StageName},
+    registry::{Problem, StageName, Transcript},
     shorten,
 };
 use pulldoctor_reference::Reference;
 use pulldoctor_registry::judge::{
-    AddressClass, MOST_NODE_TARGETS, NodeImage, NodeTarget, classify,
+    AddressClass, MOST_NODE_TARGETS, NodeImage, NodeTarget, begin_transcript, classify,
 };
 
 use super::{Outcome, Sink};
@@ -154,17 +154,7 @@ fn wanted(image: &Reference, registry: &str, hosts: &[NodeHost]) -> Vec<NodeTarg
     } else {
         registry
     };
-    let reference = image
-        .digest()
-        .map(ToString::to_string)
-        .or_else(|| image.effective_tag().map(str::to_owned))
-        .unwrap_or_default();
-    let asked = NodeImage {
-        written: image.as_written().to_owned(),
-        repository: image.repository().to_owned(),
-        reference,
-        platform: None,
-    };
+    let asked = NodeImage::new(image);
     let registry = NodeTarget {
         role: NodeRole::Registry,
         host: own.to_owned(),
@@ -233,23 +223,23 @@ impl Job {
             .targets
             .iter()
             .position(|own| own.role == target.role && own.host == target.host)?;
-        let mut sight = look.view.sights.get(at)?.clone();
-        let transcript = &mut sight.transcript;
-        if let Some(image) = &target.image {
-            transcript.image.clone_from(&image.written);
-            transcript.repository.clone_from(&image.repository);
-            transcript.reference.clone_from(&image.reference);
-        }
+        let sight = look.view.sights.get(at)?;
+        let seen = &sight.transcript;
         // The first answer is the network's last stage; its status is of the other image.
-        transcript.stages.retain(|stage| {
-            matches!(
-                stage.stage,
-                StageName::Dns | StageName::Proxy | StageName::Tcp | StageName::Tls
-            )
-        });
-        transcript.other_hosts.clear();
-        transcript.tag_digest = None;
-        Some(sight)
+        let way = seen
+            .stages
+            .iter()
+            .filter(|stage| stage.stage <= StageName::Tls);
+        Some(NodeSight {
+            role: sight.role,
+            transcript: Transcript {
+                stages: way.cloned().collect(),
+                requests: seen.requests,
+                took_ms: seen.took_ms,
+                ..begin_transcript(target)
+            },
+            paths: sight.paths.clone(),
+        })
     }
 
     fn gap(&self, asker: &Asker, error: &NodeProbeError) -> Gap {

@@ -426,26 +426,29 @@ impl History {
     }
 }
 
+/// What registries said of images whose tags they list, from here and from nodes.
+fn with_tags(evidence: &mut Evidence) -> impl Iterator<Item = &mut Transcript> {
+    let said = evidence.answers.iter_mut();
+    let transcripts = said.flat_map(|answered| match &mut answered.answer {
+        Answer::Registry(transcript) => vec![&mut **transcript],
+        Answer::NodeView(view) => view
+            .sights
+            .iter_mut()
+            .map(|sight| &mut sight.transcript)
+            .collect(),
+        _ => Vec::new(),
+    });
+    transcripts.filter(|seen| seen.tags.as_ref().is_some_and(|list| !list.tags.is_empty()))
+}
+
 /// Ranks near tags again, now that the owners have told what ran before.
 pub(super) fn rank_again(cluster: &Cluster, evidence: &mut Evidence) {
-    let lacks = |transcript: &Transcript| {
-        transcript
-            .tags
-            .as_ref()
-            .is_some_and(|list| !list.tags.is_empty())
-    };
-    let images: Vec<String> = evidence
-        .answers
-        .iter()
-        .filter_map(|answered| match &answered.answer {
-            Answer::Registry(transcript) if lacks(transcript) => Some(transcript.image.clone()),
-            _ => None,
-        })
+    let images: Vec<String> = with_tags(evidence)
+        .map(|transcript| transcript.image.clone())
         .collect();
     let history = History::of_questions(cluster, evidence, images.iter());
-    for answered in &mut evidence.answers {
-        if let Answer::Registry(transcript) = &mut answered.answer
-            && let Ok(image) = Reference::parse(&transcript.image)
+    for transcript in with_tags(evidence) {
+        if let Ok(image) = Reference::parse(&transcript.image)
             && let Some(tag) = image.effective_tag()
             && let Some(list) = &transcript.tags
         {

@@ -2,10 +2,11 @@
 //! question.
 
 use jiff::Timestamp;
-use pulldoctor_model::{NodeNetwork, NodeRole, NodeView, clean_line, shorten};
+use pulldoctor_model::{NodeNetwork, NodeRole, NodeSight, NodeView, clean_line, shorten};
+use pulldoctor_reference::Reference;
 use pulldoctor_registry::judge::{
     MOST_NODE_ANSWER, NODE_PROTOCOL, NodeAnswer, NodeAnswerError, NodeAsk, NodeLimits, NodeTarget,
-    RawSight, trust::Anchor,
+    RawSight, rank_names, rank_tags, trust::Anchor,
 };
 use serde_json::Value;
 
@@ -17,6 +18,9 @@ const MOST_CERTIFICATE: usize = 16_384;
 
 /// Most members of a list.
 const MOST_MEMBERS: usize = 256;
+
+/// Near names that are kept.
+const NEAR: usize = 10;
 
 /// Clocks that are closer than this, in seconds, are taken for equal: the answer was on its way,
 /// and both clocks tell whole seconds.
@@ -121,14 +125,28 @@ pub(super) fn view(
             .sights
             .into_iter()
             .map(|sight| sight.judged(now, anchors))
+            .map(with_near)
             .collect(),
     }
+}
+
+/// Of the names that came home, those that are near to what is missing.
+fn with_near(mut sight: NodeSight) -> NodeSight {
+    let seen = &mut sight.transcript;
+    let image = Reference::parse(&seen.image).ok();
+    let tag = image.as_ref().and_then(Reference::effective_tag);
+    seen.near_tags = match (tag, &seen.tags) {
+        (Some(tag), Some(list)) => rank_tags(tag, &list.tags, &[], NEAR),
+        _ => Vec::new(),
+    };
+    seen.near_repositories = rank_names(&seen.repository, &seen.near_repositories, NEAR);
+    sight
 }
 
 #[cfg(test)]
 mod tests {
     use pulldoctor_model::NodeResolvers;
-    use pulldoctor_registry::judge::{StageName, begin_transcript};
+    use pulldoctor_registry::judge::{NodeImage, StageName, TagList, begin_transcript};
     use serde_json::json;
 
     use super::*;
@@ -198,6 +216,34 @@ mod tests {
 
         let huge = vec![b'{'; MOST_NODE_ANSWER + 2_000];
         assert_eq!(of_log(&huge, &ask()), Err(NodeAnswerError::TooLong));
+    }
+
+    #[test]
+    fn names_that_came_home_are_ranked_there() {
+        let mut target = ask().targets.remove(0);
+        let image = Reference::parse("registry.lab/shop/api:1.4.2").unwrap();
+        target.image = Some(NodeImage::new(&image));
+        let asked = NodeAsk {
+            targets: vec![target],
+            ..ask()
+        };
+        let mut said = answer("registry.lab");
+        let names = ["v1.4.2", "latest", "\u{1b}[2J1.4.2", "9.9.9"].map(str::to_owned);
+        let seen = &mut said.sights[0].transcript;
+        seen.tags = Some(TagList {
+            tags: names.to_vec(),
+            ..TagList::default()
+        });
+        seen.near_repositories = vec!["shop/apt".to_owned(), "else/where".to_owned()];
+        // A near tag that the log claims is none.
+        seen.near_tags = rank_tags("1.4.2", &["1.4.3".to_owned()], &[], NEAR);
+        let line = serde_json::to_string(&said).unwrap();
+        let read = of_log(line.as_bytes(), &asked).unwrap();
+        let view = view(read, NodeNetwork::Host, None, &[]);
+        let seen = &view.sights[0].transcript;
+        let near: Vec<&str> = seen.near_tags.iter().map(|near| &*near.tag).collect();
+        assert_eq!(near, ["v1.4.2", "9.9.9"]);
+        assert_eq!(seen.near_repositories, ["shop/apt"]);
     }
 
     #[test]

@@ -6,9 +6,8 @@ use pulldoctor_reference::Reference;
 use strsim::damerau_levenshtein;
 
 use super::support::{
-    checked::with_checked,
     credentials::{mirror, word},
-    missing::{Missing, missing},
+    missing::{Missing, missing, with_sight},
 };
 use crate::{
     case::Case,
@@ -318,7 +317,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         place.what_happened(),
     );
     finding = match missing(case).sight() {
-        Some(sight) => with_checked(finding, &sight),
+        Some(sight) => with_sight(finding, case, &sight),
         None => finding.open(Some(case.registry_question())),
     };
     if confidence == Confidence::Possible {

@@ -6,8 +6,8 @@ use pulldoctor_reference::Reference;
 
 use super::support::{
     ask_registry,
-    checked::{manifest, request, with_checked},
-    missing::{Missing, missing, there_now},
+    checked::{manifest, request},
+    missing::{Missing, missing, there_now, with_sight},
     says_manifest_unknown, with_missing_rivals, with_set_image,
 };
 use crate::{
@@ -112,7 +112,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         }
     }
     if let Some(sight) = sight {
-        finding = with_checked(finding, &sight);
+        finding = with_sight(finding, case, &sight);
         if matches!(seen, Missing::Manifest(_)) {
             finding = finding
                 .rules_out(

@@ -7,9 +7,8 @@ use strsim::damerau_levenshtein;
 
 use super::support::{
     answers_alike, ask_registry,
-    checked::with_checked,
-    missing::{Missing, missing, says_missing, there_now},
-    with_private_rival, with_set_image,
+    missing::{Missing, missing, says_missing, there_now, with_sight},
+    open_registry, with_private_rival, with_set_image,
 };
 use crate::{
     case::Case,
@@ -106,7 +105,7 @@ fn seen(case: &Case<'_>, sight: &Sight<'_>, sure: bool) -> Finding {
     if let Some(image) = &case.image {
         finding = finding.caret(image.spans().repository, "the registry knows no such name");
     }
-    with_near(with_checked(finding, sight), case, sight)
+    with_near(with_sight(finding, case, sight), case, sight)
 }
 
 /// Repositories with a name like it: those that other pods pull from, else those of the catalogue.
@@ -194,7 +193,7 @@ fn by_text(case: &Case<'_>) -> Finding {
         finding = finding.caret(image.spans().repository, "the registry knows no such name");
     }
     if alike {
-        finding = with_private_rival(finding, case).open(Some(case.registry_question()));
+        finding = open_registry(with_private_rival(finding, case), case);
     }
     finding
 }

@@ -9,8 +9,8 @@ use pulldoctor_reference::Reference;
 use super::corrupted_content;
 use super::support::{
     ask_registry,
-    checked::{manifest, nearest, request, with_checked},
-    missing::{Missing, missing, there_now},
+    checked::{manifest, nearest, request},
+    missing::{Missing, missing, there_now, with_sight},
     quote, says_manifest_unknown, tag_of, with_missing_rivals, with_set_image,
 };
 use crate::{
@@ -36,8 +36,9 @@ cause! {
     /// has no body, so its text is the same for a missing repository: from the text alone this
     /// is *possible*.
     ///
-    /// The registry decides, asked with the pod's own credentials: `404` for the manifest while it
-    /// lists the repository's tags proves it, from wherever it is asked. If it has the tag now,
+    /// The registry decides, asked with the pod's own credentials, or without any from the node:
+    /// `404` for the manifest while it lists the repository's tags proves it, from wherever it is
+    /// asked. If it has the tag now,
     /// someone pushed it meanwhile, or a mirror answers the node.
     ///
     /// ## What to do
@@ -124,7 +125,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         }
     }
     if let Some(sight) = sight {
-        finding = with_nearest(with_checked(finding, &sight), case, &sight);
+        finding = with_nearest(with_sight(finding, case, &sight), case, &sight);
     }
     finding = with_history(finding, case);
     Some(with_places(finding, case).into())

@@ -3,6 +3,7 @@
 use pulldoctor_model::{Applicability, CauseId, Finding, Question};
 use pulldoctor_reference::Reference;
 
+use super::there::open_node_view;
 use crate::{case::Case, finding::FindingExt, view::from_here};
 
 pub(crate) mod checked;
@@ -60,7 +61,19 @@ pub(crate) fn with_missing_rivals(finding: Finding, case: &Case<'_>) -> Finding 
     if answered {
         finding
     } else {
-        finding.open(Some(case.registry_question()))
+        open_registry(finding, case)
+    }
+}
+
+/// Leaves it to the registry, and to the node where this place cannot ask it.
+pub(crate) fn open_registry(finding: Finding, case: &Case<'_>) -> Finding {
+    let question = case.registry_question();
+    let is_asked = case.is_settled(&question);
+    let finding = finding.open(Some(question));
+    if is_asked {
+        open_node_view(finding, case)
+    } else {
+        finding
     }
 }
 

@@ -127,7 +127,8 @@ pub(super) fn compare(case: &Case<'_>, look: &FromNode<'_>) -> Agreement {
     let Some(problem) = stage.problem else {
         return Agreement::Unseen;
     };
-    if ran_out_of_time(stage) {
+    // What the probe may not ask, it did not see.
+    if ran_out_of_time(stage) || problem == Problem::RedirectRefused {
         return Agreement::Unseen;
     }
     if matches!(fault, Fault::Dns { .. }) && asks_another_server(case, look, problem) {

@@ -1,15 +1,15 @@
 use pulldoctor_model::{
     CauseId, Confidence, Finding, NodeNetwork, NodeRole, NodeView, ObjectKind, Question,
     registry::{
-        DnsAnswer, DnsFacts, DnsQuestion, DnsRecordKind, DnsResult, Facts, Problem, StageName,
-        Transcript,
+        DnsAnswer, DnsFacts, DnsQuestion, DnsRecordKind, DnsResult, Facts, NearTag, Problem,
+        StageName, StageOutcome, Transcript,
     },
 };
 
 use crate::{
     causes::{
         here::samples::{good_tls, handshake},
-        support::missing::samples::{lists, there},
+        support::missing::samples::{lists, refuses, there},
     },
     fixture::{
         Fixture, and_sight, challenged, failed_at, good_before, granted, no_token, other_registry,
@@ -22,6 +22,14 @@ const IMAGE: &str = "registry.example.com/shop/api:1";
 fn request(end: &str) -> Fixture {
     let text = format!(
         "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": {end}"
+    );
+    stuck(IMAGE, "ErrImagePull", &text)
+}
+
+/// The node was told that the image is not there.
+fn not_found() -> Fixture {
+    let text = format!(
+        "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: {IMAGE}: not found"
     );
     stuck(IMAGE, "ErrImagePull", &text)
 }
@@ -382,17 +390,8 @@ fn the_registrys_limit_without_a_login_is_proven_by_the_nodes_address() {
 
 #[test]
 fn a_manifest_that_the_node_gets_and_its_runtime_does_not() {
-    let missing = || {
-        stuck(
-            IMAGE,
-            "ErrImagePull",
-            &format!(
-                "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: {IMAGE}: not found"
-            ),
-        )
-    };
     let open = challenged(IMAGE, &[], granted(200));
-    let finding = missing().node_view(own_network(open.clone())).judge();
+    let finding = not_found().node_view(own_network(open.clone())).judge();
     assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
     assert_eq!(finding.confidence, Confidence::Possible);
     assert!(
@@ -408,22 +407,109 @@ fn a_manifest_that_the_node_gets_and_its_runtime_does_not() {
             .any(|open| matches!(open, Question::NodeLogs { .. }))
     );
     let elsewhere = crate::fixture::runs_elsewhere(IMAGE);
-    let finding = missing()
+    let finding = not_found()
         .answer(elsewhere.0, elsewhere.1)
         .node_view(own_network(open.clone()))
         .judge();
     assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
     assert_eq!(finding.confidence, Confidence::Proven);
     // The pod network shows no mirror of the node either, and is no proof.
-    let finding = missing().node_view(pod_network(open)).judge();
+    let finding = not_found().node_view(pod_network(open)).judge();
     assert_ne!(finding.cause, CauseId::MirrorMisconfigured);
     // Missing for the node's own request, too.
-    let gone = missing()
+    let gone = not_found()
         .registry(lists(IMAGE, &["2"]))
         .node_view(own_network(challenged(IMAGE, &[], granted(404))))
         .judge();
     assert_eq!(gone.cause, CauseId::ImageNotFoundTag);
     assert_eq!(gone.confidence, Confidence::Proven);
+}
+
+/// What a node is told of an image that is missing, without a login.
+fn nobody_finds(tags: Transcript) -> Transcript {
+    let mut seen = tags;
+    seen.credentials = vec![granted(404)];
+    seen
+}
+
+#[test]
+fn what_only_the_node_reaches_tells_a_missing_tag_from_a_missing_repository() {
+    let missing = || {
+        not_found().registry(failed_at(
+            IMAGE,
+            StageName::Dns,
+            Problem::DnsNxdomain,
+            Facts::None,
+        ))
+    };
+    let mut lists = nobody_finds(lists(IMAGE, &["2"]));
+    lists.near_tags = vec![NearTag {
+        tag: "2".to_owned(),
+        because: "another major version".to_owned(),
+        distance: 9,
+        ran_before: false,
+    }];
+    for view in [own_network(lists.clone()), pod_network(lists.clone())] {
+        let finding = missing().node_view(view).judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(excludes(&finding, CauseId::ImageNotFoundRepo));
+        let told = format!("{:?}", finding.evidence);
+        assert!(told.contains("tags/list 1 tag"), "{told}");
+        assert!(finding.remedies.iter().any(|remedy| remedy.id == "set-tag"));
+    }
+    let unknown = nobody_finds(refuses(IMAGE, 404, Some("NAME_UNKNOWN")));
+    let finding = missing().node_view(own_network(unknown.clone())).judge();
+    assert_eq!(finding.cause, CauseId::ImageNotFoundRepo);
+    assert_eq!(finding.confidence, Confidence::Proven);
+    // Nobody may list: whether the repository is there stays open.
+    let silent = nobody_finds(refuses(IMAGE, 401, Some("UNAUTHORIZED")));
+    let finding = missing().node_view(own_network(silent)).judge();
+    assert_eq!(finding.confidence, Confidence::Possible);
+
+    // This computer's trust does not matter, since the runtime got past TLS; another server does.
+    for (problem, expected) in [
+        (Problem::TlsUnknownAuthority, Confidence::Proven),
+        (Problem::TlsNameMismatch, Confidence::Possible),
+    ] {
+        let mut seen = lists.clone();
+        let tls = seen
+            .stages
+            .iter_mut()
+            .find(|one| one.stage == StageName::Tls);
+        let tls = tls.unwrap();
+        tls.outcome = StageOutcome::Failed;
+        tls.problem = Some(problem);
+        let finding = missing().node_view(own_network(seen)).judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.confidence, expected, "{problem:?}");
+    }
+}
+
+#[test]
+fn of_two_registries_with_one_name_the_nodes_counts() {
+    let lists = || nobody_finds(lists(IMAGE, &["2"]));
+    let unknown = || refuses(IMAGE, 404, Some("NAME_UNKNOWN"));
+    let cause_of = |view| {
+        let finding = not_found().registry(unknown()).node_view(view).judge();
+        (finding.cause, finding.confidence)
+    };
+    let tag = (CauseId::ImageNotFoundTag, Confidence::Proven);
+    assert_eq!(cause_of(own_network(lists())), tag);
+    let repository = (CauseId::ImageNotFoundRepo, Confidence::Proven);
+    assert_eq!(cause_of(pod_network(lists())), repository);
+    // Here it is, and there it is not: nothing is sure.
+    let finding = not_found()
+        .registry(there(IMAGE))
+        .node_view(own_network(lists()))
+        .judge();
+    assert!(finding.confidence < Confidence::Proven);
+    // Here it is not, and the node is served: no old verdict.
+    let finding = not_found()
+        .registry(unknown())
+        .node_view(own_network(challenged(IMAGE, &[], granted(200))))
+        .judge();
+    assert!(finding.confidence < Confidence::Proven, "{finding:?}");
 }
 
 #[test]

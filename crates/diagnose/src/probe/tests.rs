@@ -22,20 +22,12 @@ pub(super) fn stage(name: StageName, problem: Option<Problem>, facts: Facts) -> 
 pub(super) fn transcript(host: &str, last: StageName, problem: Problem) -> Transcript {
     Transcript {
         image: format!("{host}/shop/api:1"),
-        host: host.to_owned(),
         repository: "shop/api".to_owned(),
         reference: "1".to_owned(),
         stages: vec![stage(last, Some(problem), Facts::None)],
-        other_hosts: Vec::new(),
         credentials: vec![record(None, CredentialOutcome::Refused, Identity::Unknown)],
-        rate_limit: None,
-        tags: None,
-        near_tags: Vec::new(),
-        tag_digest: None,
-        near_repositories: Vec::new(),
-        gaps: Vec::new(),
         requests: 1,
-        took_ms: 0,
+        ..Transcript::new(host)
     }
 }
 

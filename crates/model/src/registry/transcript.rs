@@ -216,6 +216,27 @@ pub struct Transcript {
 }
 
 impl Transcript {
+    /// Of a host, before anything was asked. Nothing is said of an image yet.
+    pub fn new(host: impl Into<String>) -> Self {
+        Self {
+            image: String::new(),
+            host: host.into(),
+            repository: String::new(),
+            reference: String::new(),
+            stages: Vec::new(),
+            other_hosts: Vec::new(),
+            credentials: Vec::new(),
+            rate_limit: None,
+            tags: None,
+            near_tags: Vec::new(),
+            tag_digest: None,
+            near_repositories: Vec::new(),
+            gaps: Vec::new(),
+            requests: 0,
+            took_ms: 0,
+        }
+    }
+
     /// The first stage that failed.
     pub fn first_failure(&self) -> Option<&Stage> {
         self.stages

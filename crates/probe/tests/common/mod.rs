@@ -47,6 +47,7 @@ pub fn target(host: &str, tag: &str) -> NodeTarget {
             written: format!("{host}/shop/api:{tag}"),
             repository: "shop/api".to_owned(),
             reference: tag.to_owned(),
+            tag: Some(tag.to_owned()),
             platform: Some("linux/amd64".to_owned()),
         }),
     }

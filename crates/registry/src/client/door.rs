@@ -11,7 +11,7 @@ use url::Url;
 use super::connect::Guard;
 use super::exchange::Ask;
 use super::origin::Origin;
-use super::{check, dns, redirects, tags, tunnel, verify};
+use super::{check, dns, redirects, tunnel, verify};
 use crate::judge::ResolveConf;
 use crate::judge::{Descriptor, DnsResult, Problem, ProxyFacts, ProxyUrl};
 use crate::text::hex;
@@ -60,11 +60,6 @@ pub fn redirect(location: &str) -> Option<(Url, String, bool)> {
     let next = redirects::at_target(&ask, &target, Guard::Registry)?;
     let shown = format!("{}{}", next.origin, next.target);
     Some((target, shown, next.authorization.is_some()))
-}
-
-/// The names in a page of a list.
-pub fn names(page: &[u8], field: &str) -> Vec<String> {
-    tags::names(page, field)
 }
 
 /// The first byte of a `Content-Range`.

@@ -79,27 +79,12 @@ impl Probe {
         let start = Instant::now();
         let image = &request.image;
         let authority = image.registry_api_host().to_owned();
-        let reference = image
-            .digest()
-            .map(ToString::to_string)
-            .or_else(|| image.effective_tag().map(str::to_owned))
-            .unwrap_or_default();
+        let reference = image.manifest_reference();
         let transcript = Transcript {
             image: image.as_written().to_owned(),
-            host: authority.clone(),
             repository: image.repository().to_owned(),
             reference: reference.clone(),
-            stages: Vec::new(),
-            other_hosts: Vec::new(),
-            credentials: Vec::new(),
-            rate_limit: None,
-            tags: None,
-            near_tags: Vec::new(),
-            tag_digest: None,
-            near_repositories: Vec::new(),
-            gaps: Vec::new(),
-            requests: 0,
-            took_ms: 0,
+            ..Transcript::new(&authority)
         };
         let told_plain = self.shared.config.realms.plain_http.iter();
         let is_https = !told_plain.clone().any(|entry| *entry == authority);

@@ -8,6 +8,8 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 
 use pulldoctor_model::{NodePath, NodeResolvers, NodeRole};
+#[cfg(feature = "client")]
+use pulldoctor_reference::Reference;
 
 use super::{Facts, Problem, StageName, StageOutcome, Transcript};
 
@@ -20,6 +22,9 @@ pub const MOST_TARGETS: usize = 16;
 
 /// Most bytes of an answer.
 pub const MOST_ANSWER: usize = 512 * 1024;
+
+/// Most tags of one repository, or repositories of one registry, that an answer holds.
+pub const MOST_NAMES: usize = 200;
 
 /// Most bytes of a termination message (`MaxContainerTerminationMessageLength` of the kubelet).
 pub const MOST_SUMMARY: usize = 4096;
@@ -62,8 +67,24 @@ pub struct NodeImage {
     pub repository: String,
     /// The tag or digest.
     pub reference: String,
+    /// The tag that is written, also where the reference is a digest.
+    pub tag: Option<String>,
     /// The node's `os/architecture[/variant]`.
     pub platform: Option<String>,
+}
+
+#[cfg(feature = "client")]
+impl NodeImage {
+    /// What a runtime asks a registry for.
+    pub fn new(image: &Reference) -> Self {
+        Self {
+            written: image.as_written().to_owned(),
+            repository: image.repository().to_owned(),
+            reference: image.manifest_reference(),
+            tag: image.effective_tag().map(str::to_owned),
+            platform: None,
+        }
+    }
 }
 
 /// Bounds of time, in milliseconds.
@@ -128,6 +149,29 @@ pub struct RawSight {
     pub paths: Vec<NodePath>,
 }
 
+impl RawSight {
+    /// Leaves out the tags, but for the wanted one where it is listed.
+    fn without_tags(&mut self) {
+        let wanted = &self.transcript.reference;
+        if let Some(list) = &mut self.transcript.tags {
+            let count = list.tags.len();
+            list.tags.retain(|tag| tag == wanted);
+            list.truncated |= list.tags.len() < count;
+        }
+    }
+
+    fn bare(&mut self) {
+        self.chains.clear();
+        self.transcript.other_hosts.clear();
+    }
+
+    fn barest(&mut self) {
+        for stage in &mut self.transcript.stages {
+            stage.facts = Facts::None;
+        }
+    }
+}
+
 /// Certificates as they were sent, leaf first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -169,28 +213,17 @@ impl std::error::Error for NodeAnswerError {}
 impl NodeAnswer {
     /// The answer as one line, with what is least missed left out where it would be too long.
     pub fn line(&self) -> String {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        if text.len() <= MOST_ANSWER {
-            return text;
-        }
+        let mut text = serde_json::to_string(self).unwrap_or_default();
         let mut less = self.clone();
         less.is_cut = true;
-        for sight in &mut less.sights {
-            sight.chains.clear();
-            sight.transcript.other_hosts.clear();
+        for lessen in [RawSight::without_tags, RawSight::bare, RawSight::barest] {
+            if text.len() <= MOST_ANSWER {
+                break;
+            }
+            less.sights.iter_mut().for_each(lessen);
+            text = serde_json::to_string(&less).unwrap_or_default();
         }
-        let text = serde_json::to_string(&less).unwrap_or_default();
-        if text.len() <= MOST_ANSWER {
-            return text;
-        }
-        for stage in less
-            .sights
-            .iter_mut()
-            .flat_map(|sight| &mut sight.transcript.stages)
-        {
-            stage.facts = Facts::None;
-        }
-        serde_json::to_string(&less).unwrap_or_default()
+        text
     }
 
     /// Finds the answer in a container's log.
@@ -220,25 +253,13 @@ impl NodeAnswer {
 
 /// A transcript of a target before anything was asked.
 pub fn begin_transcript(target: &NodeTarget) -> Transcript {
-    let image = target.image.as_ref();
-    let text = |get: fn(&NodeImage) -> &String| image.map_or_else(String::new, |i| get(i).clone());
-    Transcript {
-        image: text(|image| &image.written),
-        host: target.host.clone(),
-        repository: text(|image| &image.repository),
-        reference: text(|image| &image.reference),
-        stages: Vec::new(),
-        other_hosts: Vec::new(),
-        credentials: Vec::new(),
-        rate_limit: None,
-        tags: None,
-        near_tags: Vec::new(),
-        tag_digest: None,
-        near_repositories: Vec::new(),
-        gaps: Vec::new(),
-        requests: 0,
-        took_ms: 0,
+    let mut transcript = Transcript::new(&target.host);
+    if let Some(image) = &target.image {
+        transcript.image.clone_from(&image.written);
+        transcript.repository.clone_from(&image.repository);
+        transcript.reference.clone_from(&image.reference);
     }
+    transcript
 }
 
 /// One stage in the summary.

@@ -104,20 +104,13 @@ pub(super) async fn ask(
 
 /// What is asked there. The node's own platform is filled in by whoever knows the node.
 fn target(image: &Reference, platform: Option<&Platform>) -> NodeTarget {
-    let reference = image
-        .digest()
-        .map(ToString::to_string)
-        .or_else(|| image.effective_tag().map(str::to_owned))
-        .unwrap_or_default();
     NodeTarget {
         role: NodeRole::Registry,
         host: image.registry_api_host().to_owned(),
         plain_http: false,
         image: Some(NodeImage {
-            written: image.as_written().to_owned(),
-            repository: image.repository().to_owned(),
-            reference,
             platform: platform.map(ToString::to_string),
+            ..NodeImage::new(image)
         }),
     }
 }

@@ -1,7 +1,10 @@
-//! What the registry says of an image that the node did not find.
+//! What the registry says of an image that the node did not find, asked from here or from there.
 
 use pulldoctor_messages::Fault;
-use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, registry::Problem};
+use pulldoctor_model::{
+    Applicability, CauseId, Confidence, Finding,
+    registry::{Problem, StageName},
+};
 
 use super::{
     answers_alike,
@@ -12,12 +15,12 @@ use crate::{
     case::Case,
     causes::there::{open_node_view, with_seen},
     finding::FindingExt,
-    node_sight::from_node,
+    node_sight::{FromNode, from_node},
     transcript::{cause_of, names_no_repository},
     view::{Reached, Sight, from_here},
 };
 
-/// What the registry says of it, asked from here with the pod's own credentials.
+/// What the registry says of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Missing<'a> {
     /// It was not asked, or what it says does not tell.
@@ -61,14 +64,73 @@ pub(crate) fn says_missing(case: &Case<'_>) -> bool {
     )
 }
 
-/// Reads the registry's answer.
+/// Reads the registry's answer: as it was seen from here, with the pod's own credentials, else as
+/// the node sees it, with none.
 pub(crate) fn missing<'a>(case: &Case<'a>) -> Missing<'a> {
-    let Some(sight) = from_here(case) else {
+    let here = from_here(case).map_or(Missing::Unasked, |sight| {
+        let is_there = Reached::of_transcript(sight.transcript) >= Reached::Manifest;
+        read(case, sight, sight.problem(), is_there)
+    });
+    let Some(look) = from_node(case) else {
+        return here;
+    };
+    let there = seen_there(case, &look);
+    let is_known = !matches!(there, Missing::Unasked | Missing::Unclear(_));
+    match here {
+        Missing::Unasked | Missing::Unclear(_) if is_known => there,
+        // One name, two registries: the node's own is the one that matters.
+        Missing::Repository { .. }
+            if look.is_nodes_own() && !matches!(there, Missing::Repository { .. }) && is_known =>
+        {
+            there
+        }
+        Missing::Manifest(_) | Missing::Listed(_)
+            if look.is_nodes_own() && matches!(there, Missing::There(_)) =>
+        {
+            there
+        }
+        _ => here,
+    }
+}
+
+/// What the node's view says. The probe goes on past certificates that only this computer does not
+/// trust; with any others it asked somebody else than the runtime, which got an answer.
+fn seen_there<'a>(case: &Case<'a>, look: &FromNode<'a>) -> Missing<'a> {
+    let Some(transcript) = look.registry() else {
         return Missing::Unasked;
     };
+    let is_same = transcript
+        .stage(StageName::Tls)
+        .and_then(|stage| stage.problem)
+        .is_none_or(|problem| {
+            matches!(
+                problem,
+                Problem::TlsUnknownAuthority | Problem::TlsIncompleteChain
+            )
+        });
+    let asked = transcript.stage(StageName::Manifest);
+    match asked.filter(|_| is_same) {
+        None => Missing::Unasked,
+        Some(stage) => {
+            let sight = Sight {
+                transcript,
+                answered: look.answered,
+            };
+            read(case, sight, stage.problem, look.serves_manifest())
+        }
+    }
+}
+
+/// Reads an answer that ended in this problem.
+fn read<'a>(
+    case: &Case<'a>,
+    sight: Sight<'a>,
+    problem: Option<Problem>,
+    is_there: bool,
+) -> Missing<'a> {
     let transcript = sight.transcript;
-    if sight.problem() != Some(Problem::NotFound) {
-        return if Reached::of_transcript(transcript) >= Reached::Manifest {
+    if problem != Some(Problem::NotFound) {
+        return if is_there {
             Missing::There(sight)
         } else {
             Missing::Unasked
@@ -94,6 +156,14 @@ pub(crate) fn missing<'a>(case: &Case<'a>) -> Missing<'a> {
     }
 }
 
+/// Adds what was seen, from wherever it was.
+pub(crate) fn with_sight(finding: Finding, case: &Case<'_>, sight: &Sight<'_>) -> Finding {
+    match from_node(case).filter(|look| look.answered.question == sight.answered.question) {
+        Some(look) => with_seen(finding, case, &look),
+        None => with_checked(finding, sight),
+    }
+}
+
 /// The node was told that it is missing, and here it is: never a confident old verdict.
 pub(crate) fn there_now(case: &Case<'_>, cause: CauseId, sight: &Sight<'_>) -> Finding {
     let mut finding = case
@@ -114,7 +184,7 @@ pub(crate) fn there_now(case: &Case<'_>, cause: CauseId, sight: &Sight<'_>) -> F
                 |question| question.to_string(),
             ),
         );
-    finding = with_checked(finding, sight);
+    finding = with_sight(finding, case, sight);
     if let Some(look) = from_node(case) {
         finding = with_seen(finding, case, &look);
     }
