@@ -4,7 +4,7 @@ mod helper;
 mod user;
 mod words;
 
-use pulldoctor_cluster::{Cluster, Held, Holder};
+use pulldoctor_cluster::{Cluster, Held, Holder, HolderError, SecretNames};
 use pulldoctor_model::{
     KeyringFacts, SecretStanding,
     registry::{CredentialOutcome, CredentialRecord, Identity},
@@ -64,6 +64,9 @@ pub(crate) struct Logins {
     pub(crate) others: Vec<CredentialRecord>,
     /// Credentials that could not be had.
     pub(crate) unread: Vec<UntestedCredential>,
+    /// The pull secrets that the kubelet of a node can be made to use; nothing where the logins are
+    /// not of a cluster.
+    pub(crate) names: Option<SecretNames>,
     /// The platform that they are for, where they say one.
     pub(crate) platform: Option<String>,
     /// Whose they are, for people: `without a login`.
@@ -97,10 +100,7 @@ async fn of_cluster(
     let held = cluster
         .credentials_of(namespace, holder, image)
         .await
-        .map_err(|error| {
-            let help = error.help();
-            Failure::cannot(error.exit(), error).maybe_help(help)
-        })?;
+        .map_err(unheld)?;
     let mut logins = of_secrets(held);
     logins.who = match holder {
         Holder::Secret(_) => format!("with {holder} of {namespace}"),
@@ -109,9 +109,31 @@ async fn of_cluster(
     Ok(logins)
 }
 
+/// The pull secrets that the kubelet of a node would be made to use. None of them is read.
+pub(crate) async fn names(
+    options: &args::Probe,
+    cluster: &Cluster,
+) -> Result<Option<SecretNames>, Failure> {
+    let Whose::Cluster(holder) = &options.credentials else {
+        return Ok(None);
+    };
+    let namespace = options
+        .namespace
+        .as_deref()
+        .unwrap_or_else(|| cluster.default_namespace());
+    let names = cluster.secret_names_of(namespace, holder).await;
+    names.map(Some).map_err(unheld)
+}
+
+fn unheld(error: HolderError) -> Failure {
+    let help = error.help();
+    Failure::cannot(error.exit(), error).maybe_help(help)
+}
+
 /// What pull secrets hold. Secrets without any entry are told, too.
 fn of_secrets(held: Held) -> Logins {
     let Held {
+        names,
         credentials,
         facts,
         platform,
@@ -120,6 +142,7 @@ fn of_secrets(held: Held) -> Logins {
         tried: credentials.logins,
         shown: credentials.shown_usernames,
         others: credentials.others,
+        names: Some(names),
         platform,
         ..Logins::default()
     };

@@ -7,14 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pulldoctor_cluster::{ApiError, Cluster, NodeAccess, NodeProbeError, Place, Plan};
+use pulldoctor_cluster::{
+    ApiError, Cluster, NodeAccess, NodeProbeError, Place, Plan, pull_object, pull_rules,
+};
 use pulldoctor_model::{Evidence, ExitCode, Question, clean_line};
 use pulldoctor_registry::ProbeConfig;
 use pulldoctor_report::count;
 use serde::Serialize;
 
 use crate::{
-    args::{self, Format},
+    args::{self, DocumentFormat, Format},
     failure::Failure,
     node_probe,
     progress::Progress,
@@ -261,7 +263,7 @@ pub(crate) fn exit(error: &NodeProbeError) -> ExitCode {
 /// What would be created, as a document.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Access<'a> {
+struct Access<'a> {
     schema: &'static str,
     from: String,
     /// Where it is tried, in order.
@@ -288,7 +290,7 @@ impl<'a> std::convert::From<&'a Plan> for Access<'a> {
 }
 
 /// The same for people: YAML that can be read and pasted.
-pub(crate) fn access_text(plan: &Plan) -> Result<String, Failure> {
+fn access_text(plan: &Plan) -> Result<String, Failure> {
     let place = plan.place.to_string();
     let mut out = format!(
         "# To look from {}, these objects are created in namespace {},\n\
@@ -311,6 +313,55 @@ pub(crate) fn access_text(plan: &Plan) -> Result<String, Failure> {
          that was killed\n# has left:\nrules:\n",
     );
     out.push_str(plan.cluster_rules.trim_end());
+    out.push('\n');
+    Ok(out)
+}
+
+/// The pods that would pull, beside what a look creates.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pulls<'a> {
+    #[serde(flatten)]
+    look: Access<'a>,
+    /// The pods by which kubelets are made to pull.
+    pods: &'a [serde_json::Value],
+    /// For a Role in their namespaces, as YAML; empty where there is no such pod.
+    pull_rules: &'a str,
+}
+
+/// What would be created for a look and for pulls by kubelets, and the rights that it needs.
+pub(crate) fn plan_text(
+    plan: &Plan,
+    pulls: &[Question],
+    format: DocumentFormat,
+) -> Result<String, Failure> {
+    let pods: Vec<serde_json::Value> = pulls.iter().filter_map(pull_object).collect();
+    let rules = if pods.is_empty() {
+        String::new()
+    } else {
+        pull_rules()
+    };
+    let whole = Pulls {
+        look: Access::from(plan),
+        pods: &pods,
+        pull_rules: &rules,
+    };
+    match format {
+        DocumentFormat::Json => return pulldoctor_report::json(&whole).map_err(Failure::bug),
+        DocumentFormat::Yaml => return pulldoctor_report::yaml(&whole).map_err(Failure::bug),
+        DocumentFormat::Human => {}
+    }
+    let mut out = access_text(plan)?;
+    if pods.is_empty() {
+        return Ok(out);
+    }
+    out.push_str("---\n# By these pods kubelets are made to pull; what they pull does not run:\n");
+    for pod in &pods {
+        out.push_str("---\n");
+        out.push_str(&pulldoctor_report::yaml(pod).map_err(Failure::bug)?);
+    }
+    out.push_str("---\n# The rights for that, in a Role of their namespaces:\nrules:\n");
+    out.push_str(&rules);
     out.push('\n');
     Ok(out)
 }

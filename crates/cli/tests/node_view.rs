@@ -274,19 +274,57 @@ fn a_namespace_is_looked_from_by_a_pod_of_its_own() {
 }
 
 #[test]
-fn a_login_is_tried_from_here_and_never_goes_to_the_node() {
+fn a_login_is_tried_from_here_and_by_the_kubelet_and_never_goes_to_the_node() {
     let spec = json!({"auth": {"kind": "basic", "users": [{"name": "ci", "password": CANARY}]}});
-    for (password, code, cause) in [
-        (CANARY, 0, Value::Null),
-        ("wrong", 1, json!("auth-bad-credentials")),
+    let refused = "failed to authorize: failed to fetch oauth token: unexpected status from POST \
+                   request to https://auth.example.com/token: 401 Unauthorized";
+    let none = "pull access denied, repository does not exist or may require authorization: \
+                authorization failed: no basic auth credentials";
+    for (password, answer, code, cause, outcome) in [
+        (CANARY, "", 0, Value::Null, json!("granted")),
+        (
+            "wrong",
+            refused,
+            1,
+            json!("auth-bad-credentials"),
+            json!("refused"),
+        ),
+        // What is good from here is not what this node's runtime sends.
+        (
+            CANARY,
+            none,
+            1,
+            json!("auth-missing-credentials"),
+            json!("no-login"),
+        ),
+        // The node has a login of its own: whether the image is there was not asked with it.
+        ("wrong", "", 2, Value::Null, json!("granted")),
+        (
+            CANARY,
+            "dial tcp 127.0.0.1:1: i/o timeout",
+            0,
+            Value::Null,
+            Value::Null,
+        ),
     ] {
-        let lab = Lab::new(spec.clone(), |pod| {
+        let lab = Lab::new(spec.clone(), move |pod| {
             let text = pod.to_string();
-            assert!(
-                !text.contains(CANARY) && !text.contains("regcred"),
-                "{text}"
+            assert!(!text.contains(CANARY), "{text}");
+            if asked(pod).is_some() {
+                assert!(!text.contains("regcred"), "{text}");
+                return probed(pod);
+            }
+            assert_eq!(
+                pod["spec"]["imagePullSecrets"],
+                json!([{"name": "regcred"}])
             );
-            probed(pod)
+            assert_eq!(pod["metadata"]["namespace"], "shop");
+            let image = pod["spec"]["containers"][0]["image"].as_str().unwrap_or("");
+            let text = match answer {
+                "" => not_found(image),
+                answer => format!("failed to pull and unpack image \"{image}\": {answer}"),
+            };
+            Played::Waits("ErrImagePull".to_owned(), text)
         });
         let config = json!({"auths": {lab.registry.authority(): {
             "username": "ci", "password": password}}});
@@ -304,8 +342,16 @@ fn a_login_is_tried_from_here_and_never_goes_to_the_node() {
             "-n",
             "shop",
         ];
+        let (access, _) = lab.json(&[&arguments[..], &["--explain-access"]].concat());
+        let secrets = &access["pods"][0]["spec"]["imagePullSecrets"];
+        assert_eq!(*secrets, json!([{"name": "regcred"}]), "{access:#}");
+        assert!(lab.is_untouched());
+        let is_secret = |path: &str| path.contains("/secrets");
+        assert!(!lab.fake.log().iter().any(|it| is_secret(&it.path)));
+
         let (document, got) = lab.json(&arguments);
         assert_eq!((got, &document["cause"]), (code, &cause), "{document:#}");
+        assert_eq!(document["kubelet"]["outcome"], outcome, "{document:#}");
         let manifest = stage(&document, "manifest")["detail"].as_str();
         let token = stage(&document, "token")["detail"].as_str();
         let is_from_here = |text: Option<&str>| text.is_some_and(|it| it.contains("from here"));

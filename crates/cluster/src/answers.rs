@@ -27,7 +27,7 @@ use pulldoctor_model::{
 };
 use pulldoctor_reference::Reference;
 
-pub use holder::{Held, Holder, HolderError};
+pub use holder::{Held, Holder, HolderError, SecretNames};
 pub(crate) use node::{NodeObject, read as read_node};
 pub(crate) use owner::{OwnerObject, ReplicaSetObject, RevisionObject, facts as owner_facts};
 pub(crate) use secret::{SecretObject, Secrets, can_hold_credentials, may_be_config};

@@ -39,7 +39,7 @@ mod suspects;
 mod symptoms;
 mod timing;
 
-pub use answers::{Held, Holder, HolderError, recall};
+pub use answers::{Held, Holder, HolderError, SecretNames, recall};
 pub use bundle::{Bundle, BundleError};
 pub use connect::{Cluster, ConnectOptions};
 pub use credentials::Credentials;

@@ -15,11 +15,9 @@ use pulldoctor_reference::Reference;
 use crate::{
     causes::logs::lines,
     known::Known,
+    probe::kubelet_question,
     texts::{Readings, Told, collect},
 };
-
-/// A digest that no manifest has.
-const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Answers and gaps by question, and what the texts say.
 #[derive(Debug)]
@@ -463,13 +461,13 @@ impl<'a> Case<'a> {
     /// Asks the kubelet of the node to pull a manifest that no repository has: what it answers
     /// tells what its credentials are worth, and nothing is fetched.
     pub fn kubelet_pull_question(&self) -> Option<Question> {
-        Some(Question::KubeletPull {
-            node: self.symptom.node.clone()?,
-            namespace: self.symptom.namespace.clone(),
-            secrets: self.pull_secrets(),
-            service_account: self.symptom.service_account.clone(),
-            image: format!("{}@{NO_DIGEST}", self.image.as_ref()?.repo()),
-        })
+        Some(kubelet_question(
+            self.symptom.node.as_ref()?,
+            &self.symptom.namespace,
+            self.pull_secrets(),
+            self.symptom.service_account.clone(),
+            self.image.as_ref()?,
+        ))
     }
 
     /// Asks for the logs of the symptom's node.

@@ -5,6 +5,7 @@
 //! (names, routes, proxies, certificates, limits) is *likely* at most: a node may see it otherwise.
 
 mod beside;
+mod kubelet;
 mod sure;
 mod words;
 
@@ -17,6 +18,8 @@ use pulldoctor_reference::Reference;
 use crate::transcript::cause_of;
 
 pub use beside::{alone, compare, learn};
+pub(crate) use kubelet::kubelet_worth_of;
+pub use kubelet::{Worth as KubeletWorth, kubelet_question, kubelet_worth, wants_login, weigh};
 
 /// From where a registry was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

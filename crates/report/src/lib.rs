@@ -30,8 +30,9 @@ pub use machine::{YamlError, json, ndjson, ndjson_end, ndjson_gap, ndjson_incide
 pub use markdown::{markdown, section};
 pub use message::decisive;
 pub use probe::{
-    ProbeBeside, ProbeDocument, ProbeJudgement, ProbeStage, ProbeView, UntestedCredential,
-    human_probe_heading, human_probe_result, human_probe_stage, human_probe_stages,
+    ProbeBeside, ProbeDocument, ProbeJudgement, ProbeKubelet, ProbeStage, ProbeView,
+    UntestedCredential, human_probe_heading, human_probe_result, human_probe_stage,
+    human_probe_stages,
 };
 pub use reading::{Facts, ReadingDocument, human_reading};
 pub use style::{Label, Stylesheet};

@@ -14,7 +14,7 @@ use pulldoctor_model::{
 use serde::Serialize;
 
 pub use human::{human_probe_heading, human_probe_result, human_probe_stage, human_probe_stages};
-pub use place::{ProbeBeside, ProbeView};
+pub use place::{ProbeBeside, ProbeKubelet, ProbeView};
 
 /// The stages in the order in which they are listed.
 const STAGES: [StageName; 10] = [
@@ -180,6 +180,8 @@ pub struct ProbeDocument {
     took_ms: u64,
     /// From where and through what it was seen; nothing from here, or where nobody could look.
     view: Option<ProbeView>,
+    /// What the node's kubelet said of the credentials; nothing where it was not made to try.
+    kubelet: Option<ProbeKubelet>,
     /// What this computer saw of the same.
     beside: Option<ProbeBeside>,
     #[serde(skip)]
@@ -247,6 +249,7 @@ impl ProbeDocument {
             requests: transcript.requests,
             took_ms: transcript.took_ms,
             view: None,
+            kubelet: None,
             beside: None,
             caret: judgement.caret,
         }
@@ -267,13 +270,32 @@ impl ProbeDocument {
         self
     }
 
+    /// The same, with what the node's kubelet said of the credentials.
+    #[must_use]
+    pub fn tried_by(mut self, kubelet: Option<ProbeKubelet>) -> Self {
+        self.kubelet = kubelet;
+        self
+    }
+
     /// Adds that nobody could look, and what would let them.
     #[must_use]
-    pub fn not_seen(mut self, what: impl Into<String>, remedy: Option<String>) -> Self {
+    pub fn not_seen(self, what: impl Into<String>, remedy: Option<String>) -> Self {
+        self.not_asked(what, remedy, true)
+    }
+
+    /// Adds something else that was not asked, what would let it be, and whether it could change
+    /// the verdict.
+    #[must_use]
+    pub fn not_asked(
+        mut self,
+        what: impl Into<String>,
+        remedy: Option<String>,
+        counts: bool,
+    ) -> Self {
         self.gaps.push(ProbeGap {
             what: what.into(),
             remedy,
-            counts: true,
+            counts,
         });
         self
     }

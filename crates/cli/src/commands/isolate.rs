@@ -2,8 +2,7 @@
 
 use anyhow::{Context as _, anyhow};
 use pulldoctor_cluster::{
-    Cluster, IsolateError, IsolationPlan, Namespaces, Place, Plan, PlannedTrial, Scope, Suspect,
-    Target, pull_object, pull_rules,
+    Cluster, IsolateError, IsolationPlan, Namespaces, Place, PlannedTrial, Scope, Suspect, Target,
 };
 use pulldoctor_diagnose::isolate::{Fault, Isolation, Trial, TrialResult, isolate};
 use pulldoctor_model::{
@@ -12,7 +11,6 @@ use pulldoctor_model::{
 };
 use pulldoctor_reference::Reference;
 use pulldoctor_report::{IsolateDocument, IsolatePod, IsolateTrial, human_isolate};
-use serde::Serialize;
 
 use crate::{
     args::{self, DocumentFormat},
@@ -99,44 +97,6 @@ enum Found {
     Access(String),
 }
 
-/// The pods that would pull, beside what a look creates.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Pulls<'a> {
-    #[serde(flatten)]
-    look: node_view::Access<'a>,
-    /// The pods by which kubelets are made to pull.
-    pods: &'a [serde_json::Value],
-    /// For a Role in their namespaces, as YAML.
-    pull_rules: &'a str,
-}
-
-/// What would be created, and the rights that it needs.
-fn access(plan: &Plan, questions: &[Question], format: DocumentFormat) -> Result<String, Failure> {
-    let pods: Vec<serde_json::Value> = questions.iter().filter_map(pull_object).collect();
-    let rules = pull_rules();
-    let whole = Pulls {
-        look: node_view::Access::from(plan),
-        pods: &pods,
-        pull_rules: &rules,
-    };
-    match format {
-        DocumentFormat::Json => return pulldoctor_report::json(&whole).map_err(Failure::bug),
-        DocumentFormat::Yaml => return pulldoctor_report::yaml(&whole).map_err(Failure::bug),
-        DocumentFormat::Human => {}
-    }
-    let mut out = node_view::access_text(plan)?;
-    out.push_str("---\n# By these pods kubelets are made to pull; what they pull does not run:\n");
-    for pod in &pods {
-        out.push_str("---\n");
-        out.push_str(&pulldoctor_report::yaml(pod).map_err(Failure::bug)?);
-    }
-    out.push_str("---\n# The rights for that, in a Role of their namespaces:\nrules:\n");
-    out.push_str(&rules);
-    out.push('\n');
-    Ok(out)
-}
-
 /// What is looked at.
 struct Subject {
     node: String,
@@ -219,7 +179,7 @@ async fn find(
             .probe_plan(&place)
             .await
             .map_err(node_view::unseen)?;
-        return access(&plan, &questions, options.output.format).map(Found::Access);
+        return node_view::plan_text(&plan, &questions, options.output.format).map(Found::Access);
     }
     // A probe first: a pull that hangs would hold up the pulls of others on that node.
     let mut views: Vec<Question> = plan.trials.iter().filter_map(view_of).collect();

@@ -1,6 +1,7 @@
 //! `pulldoctor probe`: an image asked for stage by stage.
 
 mod elsewhere;
+mod kubelet;
 
 use anyhow::Context as _;
 use pulldoctor_cluster::Place;

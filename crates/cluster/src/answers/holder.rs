@@ -107,9 +107,24 @@ impl HolderError {
     }
 }
 
+/// Which pull secrets someone has. Nothing of their content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretNames {
+    /// Their namespace.
+    pub namespace: String,
+    /// Their names, in the kubelet's order.
+    pub names: Vec<String>,
+    /// The service account that they come with.
+    pub service_account: Option<String>,
+    /// The node of the pod that names them; empty where there is none.
+    node: String,
+}
+
 /// The pull secrets of someone, and what they are to an image.
 #[derive(Debug)]
 pub struct Held {
+    /// Which they are.
+    pub names: SecretNames,
     /// The logins, and the entries that are none for this image.
     pub credentials: Credentials,
     /// A verdict on every secret.
@@ -129,6 +144,7 @@ struct PodObject {
 struct PodSpec {
     #[serde(deserialize_with = "nullable")]
     node_name: String,
+    service_account_name: Option<String>,
     #[serde(deserialize_with = "nullable")]
     image_pull_secrets: Vec<Named>,
 }
@@ -140,6 +156,63 @@ struct Named {
 }
 
 impl Cluster {
+    /// Which pull secrets someone in a namespace has. No secret is read.
+    pub async fn secret_names_of(
+        &self,
+        namespace: &str,
+        holder: &Holder,
+    ) -> Result<SecretNames, HolderError> {
+        let failed = |source| HolderError::Read {
+            holder: holder.clone(),
+            namespace: namespace.to_owned(),
+            source,
+        };
+        let missing = || HolderError::Missing {
+            holder: holder.clone(),
+            namespace: namespace.to_owned(),
+            elsewhere: Vec::new(),
+        };
+        let mut found = SecretNames {
+            namespace: namespace.to_owned(),
+            names: Vec::new(),
+            service_account: None,
+            node: String::new(),
+        };
+        match holder {
+            Holder::Secret(name) => found.names = vec![name.clone()],
+            Holder::ServiceAccount(name) => {
+                let account = service_account::read(self.api(), namespace, name)
+                    .await
+                    .map_err(failed)?;
+                if !account.exists {
+                    return Err(missing());
+                }
+                found.names = account.pull_secrets;
+                found.service_account = Some(name.clone());
+            }
+            Holder::Pod(name) => {
+                let path = ApiPath::core()
+                    .namespace(Some(namespace))
+                    .segment("pods")
+                    .segment(name);
+                let pod = match self.api().object(&path, Form::Full, "a pod").await {
+                    Err(ApiError::NotFound { .. }) => return Err(missing()),
+                    read => read.map_err(failed)?,
+                };
+                let PodObject { spec } = pod;
+                found.node = spec.node_name;
+                found.service_account = spec.service_account_name;
+                found.names = spec
+                    .image_pull_secrets
+                    .into_iter()
+                    .map(|secret| secret.name)
+                    .filter(|name| !name.is_empty())
+                    .collect();
+            }
+        }
+        Ok(found)
+    }
+
     /// Reads the pull secrets of someone in a namespace, and looks for the logins for an image as
     /// the kubelet does. A secret that is named and missing is a verdict, not an error.
     pub async fn credentials_of(
@@ -148,59 +221,30 @@ impl Cluster {
         holder: &Holder,
         image: &Reference,
     ) -> Result<Held, HolderError> {
-        let failed = |source| HolderError::Read {
-            holder: holder.clone(),
-            namespace: namespace.to_owned(),
-            source,
-        };
-        let missing = |elsewhere| HolderError::Missing {
-            holder: holder.clone(),
-            namespace: namespace.to_owned(),
-            elsewhere,
-        };
-        let mut platform = None;
-        let names = match holder {
-            Holder::Secret(name) => {
-                let secrets = &self.inner.secrets;
-                let found = secrets.get(self.api(), namespace, name).await;
-                if found.map_err(failed)?.is_none() {
-                    let elsewhere = secrets.elsewhere(self.api(), namespace, name).await;
-                    return Err(missing(elsewhere));
-                }
-                vec![name.clone()]
+        if let Holder::Secret(name) = holder {
+            let secrets = &self.inner.secrets;
+            let found = secrets.get(self.api(), namespace, name).await;
+            let found = found.map_err(|source| HolderError::Read {
+                holder: holder.clone(),
+                namespace: namespace.to_owned(),
+                source,
+            })?;
+            if found.is_none() {
+                return Err(HolderError::Missing {
+                    holder: holder.clone(),
+                    namespace: namespace.to_owned(),
+                    elsewhere: secrets.elsewhere(self.api(), namespace, name).await,
+                });
             }
-            Holder::ServiceAccount(name) => {
-                let account = service_account::read(self.api(), namespace, name)
-                    .await
-                    .map_err(failed)?;
-                if !account.exists {
-                    return Err(missing(Vec::new()));
-                }
-                account.pull_secrets
-            }
-            Holder::Pod(name) => {
-                let path = ApiPath::core()
-                    .namespace(Some(namespace))
-                    .segment("pods")
-                    .segment(name);
-                let pod = match self.api().object(&path, Form::Full, "a pod").await {
-                    Err(ApiError::NotFound { .. }) => return Err(missing(Vec::new())),
-                    read => read.map_err(failed)?,
-                };
-                let PodObject { spec } = pod;
-                platform = self.platform_of(&spec.node_name).await;
-                spec.image_pull_secrets
-                    .into_iter()
-                    .map(|secret| secret.name)
-                    .filter(|name| !name.is_empty())
-                    .collect()
-            }
-        };
+        }
+        let names = self.secret_names_of(namespace, holder).await?;
+        let platform = self.platform_of(&names.node).await;
         let read = self
-            .pull_secrets(namespace, &names, &Health::default())
+            .pull_secrets(namespace, &names.names, &Health::default())
             .await;
         let secrets: Vec<Result<PullSecret, SecretVerdict>> = read.secrets;
         Ok(Held {
+            names,
             credentials: Credentials::of(&secrets, image),
             facts: facts(&secrets, image),
             platform,

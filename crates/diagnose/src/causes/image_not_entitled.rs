@@ -8,13 +8,14 @@ use pulldoctor_model::{
 use super::{
     node_view::lists_image,
     support::credentials::{
-        Worth, is_blank, login_questions, lookup, open_kubelet, with_login, word, worth,
+        is_blank, login_questions, lookup, open_kubelet, with_login, word, worth,
     },
 };
 use crate::{
     case::Case,
     cause::{Raised, Role, cause},
     finding::FindingExt,
+    probe::KubeletWorth as Worth,
 };
 
 cause! {

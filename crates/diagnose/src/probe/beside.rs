@@ -39,7 +39,9 @@ pub fn learn(there: &mut Transcript, here: &Transcript, has_logins: bool) -> boo
         there.gaps.clone_from(&here.gaps);
         return true;
     }
-    if is_same && name == StageName::Manifest && !has_other_addresses(there, here) {
+    // What the other place lists is its registry's own.
+    let is_listed = there.tags.as_ref().and_then(|list| list.status) == Some(200);
+    if is_same && name == StageName::Manifest && !is_listed && !has_other_addresses(there, here) {
         take(there, here);
     }
     false
@@ -53,7 +55,7 @@ fn take(there: &mut Transcript, here: &Transcript) {
 }
 
 /// Whether the registry answered, and wants somebody to log in.
-fn is_login_wanted(stage: StageName, problem: Option<Problem>) -> bool {
+pub(super) fn is_login_wanted(stage: StageName, problem: Option<Problem>) -> bool {
     matches!(stage, StageName::Token | StageName::Manifest)
         && matches!(
             problem,

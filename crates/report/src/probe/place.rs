@@ -2,12 +2,15 @@
 //! saw beside it.
 
 use pulldoctor_model::{
-    CauseId, Confidence, NodeNetwork, NodeView, clean_line, registry::Transcript,
+    CauseId, Confidence, NodeNetwork, NodeView, clean_line, registry::Transcript, shorten,
 };
 use serde::Serialize;
 
 use super::{ProbeDocument, ProbeStage, stages};
-use crate::{words::milliseconds, wrap::Text};
+use crate::{Label, words::milliseconds, wrap::Text};
+
+/// Most characters of a kubelet's words.
+const MOST_DETAIL: usize = 400;
 
 /// Through what a probe elsewhere saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,6 +64,56 @@ fn resolver(server: &std::net::SocketAddr) -> String {
     match server.port() {
         53 => server.ip().to_string(),
         _ => server.to_string(),
+    }
+}
+
+/// What the kubelet of the node said when it was made to try the credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeKubelet {
+    node: String,
+    /// Of the pull secrets.
+    namespace: String,
+    /// The pull secrets, in its order.
+    secrets: Vec<String>,
+    /// `granted`, `refused` or `no-login`; nothing where its answer does not tell.
+    outcome: Option<&'static str>,
+    /// Its own words.
+    detail: String,
+}
+
+impl ProbeKubelet {
+    /// What came of the pull secrets of a namespace on a node.
+    pub fn new(
+        node: impl Into<String>,
+        namespace: impl Into<String>,
+        secrets: Vec<String>,
+        outcome: Option<&'static str>,
+        detail: &str,
+    ) -> Self {
+        Self {
+            node: node.into(),
+            namespace: namespace.into(),
+            secrets,
+            outcome,
+            detail: shorten(&clean_line(detail), MOST_DETAIL).into_owned(),
+        }
+    }
+
+    /// A line for people.
+    fn told(&self) -> Text {
+        let (label, word) = match self.outcome {
+            Some("granted") => (Label::Proven, "granted"),
+            Some("refused") => (Label::Error, "refused"),
+            Some(_) => (Label::Error, "no login was sent"),
+            None => (Label::Unsure, "does not tell"),
+        };
+        let with = match self.secrets.as_slice() {
+            [] => "no pull secret".to_owned(),
+            names => clean_line(&names.join(", ")).into_owned(),
+        };
+        let whose = format!("of node {}, with {with}: ", clean_line(&self.node));
+        Text::plain(whose).with(label, word)
     }
 }
 
@@ -138,6 +191,13 @@ pub(super) fn notes(document: &ProbeDocument, verbose: bool) -> Vec<(&'static st
             );
             notes.push(("through", Text::plain(text)));
         }
+    }
+    if let Some(kubelet) = &document.kubelet {
+        let mut text = kubelet.told();
+        if verbose || kubelet.outcome.is_none() {
+            text.push(Label::Plain, format!(": {}", kubelet.detail));
+        }
+        notes.push(("kubelet", text));
     }
     let mut word = "beside";
     for difference in document

@@ -4,12 +4,13 @@
 use std::{pin::pin, time::Duration};
 
 use anyhow::anyhow;
-use pulldoctor_cluster::{Cluster, Look, NodeProbeError, Place, Plan};
+use pulldoctor_cluster::{Cluster, Look, NodeProbeError, Place, SecretNames};
 use pulldoctor_diagnose::probe::{
-    ProbeVerdict, Seat, alone, compare, judge_probe, judge_probe_from, learn,
+    ProbeVerdict, Seat, alone, compare, judge_probe, judge_probe_from, kubelet_question,
+    kubelet_worth, learn, weigh,
 };
 use pulldoctor_model::registry::{CredentialOutcome, Facts, StageName};
-use pulldoctor_model::{ExitCode, NodeRole, clean_line};
+use pulldoctor_model::{ExitCode, NodeRole, Question, clean_line};
 use pulldoctor_reference::Reference;
 use pulldoctor_registry::judge::{NodeImage, NodeTarget, Platform, begin_transcript};
 use pulldoctor_registry::{Probe, ProbeDepth, ProbeRequest, Transcript};
@@ -17,6 +18,7 @@ use pulldoctor_report::{
     ProbeBeside, ProbeDocument, ProbeJudgement, ProbeView, UntestedCredential,
 };
 
+use super::kubelet::{self, Tried};
 use super::{architecture, config, document, exit, human, prober, stages};
 use crate::{
     args::{self, DocumentFormat},
@@ -33,10 +35,10 @@ use crate::{
 const BESIDE: Duration = Duration::from_secs(2);
 
 /// What is asked.
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     options: &'a args::Probe,
     place: &'a Place,
-    image: Reference,
+    pub(super) image: Reference,
     target: NodeTarget,
     /// What is looked for where the image has several platforms and nobody knows the node's.
     platform: Platform,
@@ -79,7 +81,10 @@ pub(super) async fn ask(
         .map_err(collect::unconnected)?;
     if options.place.explain_access {
         let plan = cluster.probe_plan(place).await.map_err(node_view::unseen)?;
-        terminal::print(&access_text(&plan, options.output.format)?)?;
+        let names = logins::names(options, &cluster).await?;
+        let pull = names.and_then(|names| try_question(place, &image, &names));
+        let format = options.output.format;
+        terminal::print(&node_view::plan_text(&plan, pull.as_slice(), format)?)?;
         return Ok(ExitCode::Fine);
     }
     let logins = logins::find(options, &image).await?;
@@ -96,10 +101,19 @@ pub(super) async fn ask(
         platform,
     };
     progress.say(format!("looking from {}", clean_line(&place.to_string())));
-    let looking = look(&cluster, &asked, here(&probe, &asked, &logins));
-    let seen = signals::guarded(Box::pin(looking), cluster.clean_up(), &progress).await;
+    let looking = async {
+        let seen = look(&cluster, &asked, here(&probe, &asked, &logins)).await;
+        let question = logins.names.as_ref();
+        let question = question.and_then(|names| try_question(place, &asked.image, names));
+        let tried = match (&seen.there, question) {
+            (Ok(look), Some(question)) => kubelet::ask(&cluster, &asked, look, question).await,
+            _ => None,
+        };
+        (seen, tried)
+    };
+    let (seen, tried) = signals::guarded(Box::pin(looking), cluster.clean_up(), &progress).await;
     drop(progress);
-    show(&asked, seen, logins, terminal)
+    show(&asked, seen, tried, logins, terminal)
 }
 
 /// What is asked there. The node's own platform is filled in by whoever knows the node.
@@ -128,6 +142,22 @@ async fn here(probe: &Probe, asked: &Asked<'_>, logins: &Logins) -> Transcript {
         record.username = Some(shown.clone());
     }
     transcript
+}
+
+/// What the kubelet of that place would be made to try with these pull secrets; nothing where the
+/// place is no node.
+fn try_question(place: &Place, image: &Reference, names: &SecretNames) -> Option<Question> {
+    let Place::Node(node) = place else {
+        return None;
+    };
+    let SecretNames {
+        namespace,
+        names,
+        service_account,
+        ..
+    } = names.clone();
+    let question = kubelet_question(node, &namespace, names, service_account, image);
+    Some(question)
 }
 
 /// Looks from both places at once. The other place is what was asked for: this one is not waited
@@ -160,6 +190,7 @@ fn no_program() -> Failure {
 fn show(
     asked: &Asked<'_>,
     seen: Seen,
+    tried: Option<Tried>,
     logins: Logins,
     terminal: &Terminal,
 ) -> Result<ExitCode, Failure> {
@@ -168,7 +199,7 @@ fn show(
         (here, verdict)
     });
     let (document, exit) = match seen.there {
-        Ok(look) => seen_there(asked, &look, from_here, logins),
+        Ok(look) => seen_there(asked, &look, from_here, tried, logins),
         Err(error) if node_view::exit(&error) != ExitCode::Partial => {
             return Err(node_view::unseen(error));
         }
@@ -198,6 +229,7 @@ fn seen_there(
     asked: &Asked<'_>,
     look: &Look,
     from_here: Option<(&Transcript, ProbeVerdict)>,
+    tried: Option<Tried>,
     mut logins: Logins,
 ) -> (ProbeDocument, ExitCode) {
     let (name, seat) = (asked.place.to_string(), seat(asked.place));
@@ -219,7 +251,13 @@ fn seen_there(
         )],
     };
     let facts = logins.facts.as_ref().filter(|_| is_login_here);
-    let verdict = judge_probe_from(seat, &there, &asked.image, facts);
+    let mut verdict = judge_probe_from(seat, &there, &asked.image, facts);
+    let mut failed = None;
+    if let Some(Tried::Answered { node, pull, .. }) = &tried {
+        let was_good = verdict.cause.is_none();
+        verdict = weigh(verdict, node, kubelet_worth(pull));
+        failed = (was_good && verdict.cause.is_some()).then(|| verdict.summary.clone());
+    }
     if has_logins && !is_login_here {
         keep_logins(&mut logins, here);
     }
@@ -231,6 +269,13 @@ fn seen_there(
     let document = document(&there, verdict, &platform, logins)
         .seen_from(name, Some(view(look)))
         .beside(Some(beside));
+    let mut document = match tried {
+        Some(tried) => tried.told(document),
+        None => document,
+    };
+    if let Some(summary) = failed {
+        document.fail_stage(StageName::Token, summary);
+    }
     (document, exit)
 }
 
@@ -306,14 +351,4 @@ fn unseen(target: &NodeTarget, error: &NodeProbeError, logins: Logins) -> ProbeD
     let remedy = error.grant().map(str::to_owned).or_else(|| error.help());
     ProbeDocument::new(&transcript, judgement, None, &logins.others, logins.unread)
         .not_seen(format!("{:#}", anyhow::Error::new(error.clone())), remedy)
-}
-
-/// What would be created, and the rights that it needs.
-fn access_text(plan: &Plan, format: DocumentFormat) -> Result<String, Failure> {
-    let access = node_view::Access::from(plan);
-    match format {
-        DocumentFormat::Human => node_view::access_text(plan),
-        DocumentFormat::Json => pulldoctor_report::json(&access).map_err(Failure::bug),
-        DocumentFormat::Yaml => pulldoctor_report::yaml(&access).map_err(Failure::bug),
-    }
 }

@@ -1,54 +1,23 @@
 //! The kubelet's own answer: what its credentials are worth, those of the node and of its
 //! providers among them. It is asked for a manifest that no repository has, so nothing is fetched.
 
-use pulldoctor_messages::{Fault, HostRole};
 use pulldoctor_model::{CauseId, Confidence, Finding, clean_line, shorten};
 
-use super::{Keys, Word, keys, word_of};
+use super::{Keys, Word, keys};
 use crate::{
     case::Case,
     causes::there::{open_node_view, with_over, with_seen},
     finding::FindingExt,
     node_sight::from_node,
+    probe::{KubeletWorth as Worth, kubelet_worth_of},
     view::Reached,
 };
-
-/// What the kubelet's credentials are worth for the image's repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Worth {
-    /// They let it read: the registry says that there is no such manifest.
-    Good,
-    /// A login was sent and refused.
-    Refused,
-    /// No login was sent, and the registry wants one.
-    Nothing,
-    /// Refused, and not told with what.
-    Unclear,
-}
 
 /// The kubelet's answer, where it was asked for and tells something about credentials. What a
 /// mirror said is not the registry's word.
 pub(crate) fn worth(case: &Case<'_>) -> Option<Worth> {
     let pull = case.kubelet_pull().seen()?;
-    let reading = case.read(&pull.message);
-    let of_mirror = reading
-        .foreign_host
-        .as_ref()
-        .is_some_and(|host| matches!(host.role, HostRole::Mirror | HostRole::Proxy));
-    if pull.got || of_mirror {
-        return None;
-    }
-    if matches!(
-        reading.fault,
-        Fault::ManifestMissing { .. } | Fault::NameUnknown
-    ) {
-        return Some(Worth::Good);
-    }
-    Some(match word_of(&reading)? {
-        Word::NothingSent => Worth::Nothing,
-        word if word.tells_of_login() => Worth::Refused,
-        _ => Worth::Unclear,
-    })
+    kubelet_worth_of(&case.read(&pull.message), pull)
 }
 
 /// Adds what the kubelet's credentials are worth, and weighs it.
