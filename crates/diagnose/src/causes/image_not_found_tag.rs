@@ -6,13 +6,13 @@ use pulldoctor_model::{
 };
 use pulldoctor_reference::Reference;
 
-use super::corrupted_content;
 use super::support::{
     ask_registry,
     checked::{manifest, nearest, request},
     missing::{Missing, missing, there_now, with_sight},
     quote, says_manifest_unknown, tag_of, with_missing_rivals, with_set_image,
 };
+use super::{corrupted_content, network::curl};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -110,7 +110,8 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         }
         Missing::Manifest(sight) => proven(case, &sight),
         Missing::Listed(sight) => listed(case, &sight),
-        Missing::Unclear(_) | Missing::Unasked => by_text(case),
+        Missing::Unclear(sight) => with_doubt(by_text(case), case, &sight),
+        Missing::Unasked => by_text(case),
     };
     let sight = seen.sight();
     if let Some(image) = &case.image {
@@ -129,6 +130,30 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     finding = with_history(finding, case);
     Some(with_places(finding, case).into())
+}
+
+/// A 404 to everything, and never in the words of a registry, may come from something else: a web
+/// server, or a registry that lies below a path of its host.
+fn with_doubt(finding: Finding, case: &Case<'_>, sight: &Sight<'_>) -> Finding {
+    let has_no_words = sight.transcript.tags.as_ref().is_some_and(|list| {
+        list.status == Some(404)
+            && list
+                .error
+                .as_ref()
+                .is_none_or(|error| error.errors.is_empty())
+    });
+    if !has_no_words {
+        return finding;
+    }
+    let host = case.failed_host();
+    let question = format!("is `{host}` a registry? One answers 200 or 401 at `/v2/`");
+    finding
+        .rival(
+            CauseId::RegistryServerError,
+            format!("nothing that `{host}` answers is in a registry's words"),
+            question.clone(),
+        )
+        .next(question, Some(curl(&host)))
 }
 
 /// The registry says so, to whom it lets read the repository.
@@ -332,7 +357,8 @@ fn with_places(finding: Finding, case: &Case<'_>) -> Finding {
 #[cfg(test)]
 mod tests {
     use pulldoctor_model::{
-        Answer, CauseId, Confidence, OwnerFacts, Question, Revision, Vantage, registry::NearTag,
+        Answer, CauseId, Confidence, OwnerFacts, Question, Revision, Vantage,
+        registry::{ErrorBody, NearTag, RegistryError, TagList},
     };
 
     use crate::{
@@ -342,6 +368,42 @@ mod tests {
 
     const IMAGE: &str = "registry.example.com/shop/api:v1.4.2";
     const CONTAINERD_1: &str = "rpc error: code = NotFound desc = failed to pull and unpack image \"registry.example.com/shop/api:v1.4.2\": failed to resolve reference \"registry.example.com/shop/api:v1.4.2\": registry.example.com/shop/api:v1.4.2: not found";
+
+    #[test]
+    fn a_host_that_never_speaks_as_a_registry_may_be_none() {
+        let of = |tags: Option<ErrorBody>| {
+            let mut seen = samples::refuses(IMAGE, 404, None);
+            seen.tags = Some(TagList {
+                tags: Vec::new(),
+                truncated: false,
+                status: Some(404),
+                error: tags,
+            });
+            let finding = stuck(IMAGE, "ErrImagePull", CONTAINERD_1)
+                .registry(seen)
+                .judge();
+            let has_rival = finding
+                .rivals
+                .iter()
+                .any(|rival| rival.cause == CauseId::RegistryServerError);
+            (finding.cause, finding.confidence, has_rival)
+        };
+        let page = ErrorBody {
+            errors: Vec::new(),
+            text: Some("<html>404</html>".to_owned()),
+        };
+        let doubted = (CauseId::ImageNotFoundTag, Confidence::Possible, true);
+        assert_eq!(of(Some(page)), doubted);
+        assert_eq!(of(None), doubted);
+        let spoken = ErrorBody {
+            errors: vec![RegistryError {
+                code: "UNSUPPORTED".to_owned(),
+                message: "no lists here".to_owned(),
+            }],
+            text: None,
+        };
+        assert!(!of(Some(spoken)).2);
+    }
 
     #[test]
     fn not_found_is_possible_until_the_registry_decides() {
