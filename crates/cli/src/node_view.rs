@@ -235,15 +235,10 @@ fn prompt(questions: &[Question], plan: &Plan, program: &str) -> String {
 /// The exit code where nobody could look: partial, unless the request or the cluster is at fault.
 pub(crate) fn exit(error: &NodeProbeError) -> ExitCode {
     match error {
-        NodeProbeError::NoProgram | NodeProbeError::NoAccess | NodeProbeError::NoNode { .. } => {
-            ExitCode::Request
-        }
-        // The server's words where there is no such namespace.
-        NodeProbeError::NotAdmitted { message, .. }
-            if message.starts_with("namespaces ") && message.ends_with(" not found") =>
-        {
-            ExitCode::Request
-        }
+        NodeProbeError::NoProgram
+        | NodeProbeError::NoAccess
+        | NodeProbeError::NoNode { .. }
+        | NodeProbeError::NoNamespace { .. } => ExitCode::Request,
         NodeProbeError::ReadNode { source, .. }
         | NodeProbeError::ListPods { source, .. }
         | NodeProbeError::Create { source, .. }

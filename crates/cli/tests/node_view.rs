@@ -453,10 +453,7 @@ fn a_request_that_names_nothing_is_refused() {
     let fault = serde_json::from_value(json!({"method": "POST", "status": 404,
         "path": "/api/v1/namespaces/gone/**", "body": gone.to_string()}));
     lab.fake.faults(&[fault.expect("a fault")]);
-    refused(
-        &["--from", "namespace/gone"],
-        "namespaces \"gone\" not found",
-    );
+    refused(&["--from", "namespace/gone"], "find namespace `gone`");
     refused(&["--from", "n1"], "give here, node/NAME or");
     refused(&["--explain-access"], "--from node/NAME");
     refused(&["--probe-namespace", "shop"], "--from node/NAME");

@@ -3,7 +3,6 @@
 //! is created by it.
 
 mod choose;
-mod rows;
 
 use pulldoctor_model::{GapReason, Question, ReportGap, TrialRole};
 use pulldoctor_reference::Reference;
@@ -13,12 +12,12 @@ use crate::{
     Cluster,
     api::Form,
     error::ApiError,
+    nodes::{self, NodeRow},
     path::ApiPath,
     rbac,
     running::{PodList, PodRow},
 };
 use choose::{Good, good_image, other_node};
-use rows::{NodeRow, Nodes};
 
 /// Pods in a page of the list.
 const PAGE: &str = "500";
@@ -117,9 +116,9 @@ impl Cluster {
         suspect: Option<&Suspect>,
         known_good: Option<&Reference>,
     ) -> Result<IsolationPlan, IsolateError> {
-        let nodes = self.nodes().await.map_err(IsolateError::Nodes)?;
-        let Some(here) = nodes.iter().find(|row| row.name() == node) else {
-            let names: Vec<String> = nodes.iter().map(|row| row.name().to_owned()).collect();
+        let nodes = nodes::list(self.api()).await.map_err(IsolateError::Nodes)?;
+        let Some(here) = nodes.iter().find(|row| row.name == node) else {
+            let names: Vec<String> = nodes.iter().map(|row| row.name.clone()).collect();
             return Err(IsolateError::NoSuchNode {
                 node: node.to_owned(),
                 near: crate::scope::nearest_few(node, names),
@@ -170,16 +169,6 @@ impl Cluster {
             plan.trials.push(here_trial(role, good, node));
         }
         Ok(plan)
-    }
-
-    async fn nodes(&self) -> Result<Vec<NodeRow>, ApiError> {
-        let path = ApiPath::core()
-            .segment("nodes")
-            .query("resourceVersion", "0");
-        let answer = self.api().get(&path, Form::Compressed, PAGE_MOST).await?;
-        let list: Nodes = serde_json::from_slice(&answer.body)
-            .map_err(|error| ApiError::malformed("the nodes", &error))?;
-        Ok(list.items)
     }
 
     /// Pods with a container that runs: of the whole cluster, else of the suspect's namespace.
@@ -243,7 +232,7 @@ fn elsewhere(
             node: String::new(),
             ask: Err(format!(
                 "no other node is Ready, takes pods and is {}",
-                here.platform()
+                here.facts.platform()
             )),
         },
     }

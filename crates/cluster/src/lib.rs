@@ -24,6 +24,7 @@ mod lines;
 mod logs;
 mod measure;
 mod node_probe;
+mod nodes;
 mod owners;
 mod pace;
 mod path;

@@ -302,6 +302,10 @@ async fn what_may_not_be_read_is_done_without() {
     fake.forbid(Forbid::everywhere("list", "pods"));
     let error = fails(&fake).await;
     assert!(matches!(error, NodeProbeError::NoImage { .. }), "{error:?}");
+    let grant = error.grant().unwrap_or_default().to_owned();
+    for resource in ["nodes", "pods"] {
+        assert!(grant.contains(&format!("[\"{resource}\"]")), "{grant}");
+    }
 }
 
 #[tokio::test]

@@ -90,6 +90,8 @@ pub(crate) fn node() -> NodeFacts {
             size: 1_000,
         }],
         heartbeat: Some(at(-5)),
+        lease_ahead_s: None,
+        taints: Vec::new(),
         unschedulable: false,
     }
 }

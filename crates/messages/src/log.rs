@@ -36,6 +36,10 @@ pub struct LogEntry {
     /// When. A line that names no zone is taken to be in UTC, one that names no year to be of the
     /// year that brings it nearest to the time it is read with.
     pub time: Option<Timestamp>,
+    /// The time names no zone: it may be off by what a zone makes.
+    pub is_zoneless: bool,
+    /// Seconds by which the program's clock is east of UTC, where its own time says so.
+    pub offset_s: Option<i32>,
     /// How grave it is.
     pub level: Option<LogLevel>,
     /// What was said: the message, the fields `image` and `pod`, the error.
@@ -96,6 +100,7 @@ mod tests {
             read.text,
             "PullImage from image service failed (image=\"reg.lab/x:1\"): rpc error: code = NotFound desc = failed to pull and unpack image \"reg.lab/x:1\": reg.lab/x:1: not found"
         );
+        assert!(read.is_zoneless);
         let plain =
             entry("W0102 03:04:05.000006       1 reflector.go:539] watch of *v1.Node ended");
         assert_eq!(plain.text, "watch of *v1.Node ended");
@@ -192,10 +197,16 @@ mod tests {
         );
         assert_eq!(read.time, time("2026-11-23T12:00:00.5Z"));
         assert_eq!(read.unit.as_deref(), Some("containerd"));
-        // journald's has a zone, where klog's has none.
+        assert_eq!((read.is_zoneless, read.offset_s), (false, Some(0)));
+        let read = entry(r#"time="2026-11-23T12:00:00.5-03:30" level=error msg="a""#);
+        assert_eq!((read.is_zoneless, read.offset_s), (false, Some(-12_600)));
+        // journald's has a zone, where klog's has none. It is that of whoever reads the journal.
         let read =
             entry("2026-11-23T12:00:00+0100 n1 kubelet[9]: E1123 12:00:00.100000 9 a.go:1] b");
         assert_eq!(read.time, time("2026-11-23T11:00:00Z"));
+        assert_eq!((read.is_zoneless, read.offset_s), (false, None));
+        let read = entry("Nov 23 12:00:00 n1 kubelet[9]: E1123 12:00:00.100000 9 a.go:1] b");
+        assert!(read.is_zoneless);
     }
 
     #[test]

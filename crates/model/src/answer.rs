@@ -99,7 +99,7 @@ pub struct ServiceAccountFacts {
 }
 
 /// A node object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeFacts {
     /// Go's name of the operating system, `linux`.
@@ -118,6 +118,24 @@ pub struct NodeFacts {
     pub heartbeat: Option<Timestamp>,
     /// Whether it takes no new pods.
     pub unschedulable: bool,
+    /// Seconds by which the kubelet's clock, as its lease has it, is ahead of the API server's when
+    /// the lease was read; 0 where that is no more than the time between two renewals. Nothing where
+    /// the lease could not be read.
+    #[serde(default)]
+    pub lease_ahead_s: Option<i64>,
+    /// Its taints.
+    #[serde(default)]
+    pub taints: Vec<Taint>,
+}
+
+/// A mark that keeps pods away from a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Taint {
+    /// Its key.
+    pub key: String,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: String,
 }
 
 impl NodeFacts {

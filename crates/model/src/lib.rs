@@ -26,7 +26,7 @@ mod text;
 
 pub use answer::{
     Answer, Condition, Event, Filesystem, ImagePlace, NodeFacts, NodeFilesystems, NodeImage,
-    OwnerFacts, RegistryUse, Revision, SecretFacts, ServiceAccountFacts, Usage,
+    OwnerFacts, RegistryUse, Revision, SecretFacts, ServiceAccountFacts, Taint, Usage,
 };
 pub use cause::{CauseId, Family, UnknownCause};
 pub use evidence::{Answered, Evidence, Gap, GapReason, Scanned, Vantage};

@@ -152,6 +152,10 @@ pub struct LogLine {
     pub unit: String,
     /// When, where the line says so.
     pub time: Option<Timestamp>,
+    /// The line names no zone, and no other line tells that of the node: the time is taken to be in
+    /// UTC, and may be off by what a zone makes.
+    #[serde(default)]
+    pub is_zoneless: bool,
     /// The message, without what the log's writer put around it.
     pub text: String,
 }

@@ -1,7 +1,7 @@
 //! A node: platform, versions, conditions, images, and when it was last heard of.
 
 use jiff::Timestamp;
-use pulldoctor_model::{Condition, NodeFacts, NodeImage};
+use pulldoctor_model::{Condition, NodeFacts, NodeImage, Taint};
 use serde::Deserialize;
 
 use crate::{
@@ -11,6 +11,14 @@ use crate::{
     slim::{nullable, time},
     symptoms::capped,
 };
+
+/// Most bytes of a lease.
+const MOST_LEASE: usize = 64 << 10;
+/// A lease that is renewed by a right clock is this old at most, in seconds: it is renewed every 10 s
+/// and holds for 40 s.
+const LEASE_LATE: i64 = 40;
+/// Both clocks tell whole seconds, and an answer takes its time.
+const LEASE_EARLY: i64 = 5;
 
 /// Reads a node and, where that is allowed, its lease: the status is renewed only every five
 /// minutes, the lease every ten seconds.
@@ -22,12 +30,28 @@ pub(crate) async fn read(api: &Api, name: &str) -> Result<NodeFacts, ApiError> {
         .segment(name);
     let (node, lease) = tokio::join!(
         api.object::<NodeObject>(&path, Form::Full, "a node"),
-        api.object::<Lease>(&lease, Form::Full, "a lease"),
+        api.get(&lease, Form::Full, MOST_LEASE),
     );
     let mut facts = node?.facts();
-    let renewed = lease.ok().and_then(|lease| lease.spec.renew_time);
-    facts.heartbeat = facts.heartbeat.max(renewed);
+    let lease = lease.ok().and_then(|answer| {
+        let lease: Lease = serde_json::from_slice(&answer.body).ok()?;
+        Some((lease.spec.renew_time?, answer.date))
+    });
+    if let Some((renewed, date)) = lease {
+        facts.heartbeat = facts.heartbeat.max(Some(renewed));
+        facts.lease_ahead_s = date.map(|date| lease_ahead(renewed, date));
+    }
     Ok(facts)
+}
+
+/// Seconds by which a lease that the kubelet renews by its own clock is ahead of the server's.
+fn lease_ahead(renewed: Timestamp, date: Timestamp) -> i64 {
+    let ahead = renewed.as_second().saturating_sub(date.as_second());
+    if (-LEASE_LATE..=LEASE_EARLY).contains(&ahead) {
+        0
+    } else {
+        ahead
+    }
 }
 
 /// What a node says, without its lease.
@@ -72,6 +96,15 @@ pub(crate) struct Metadata {
 struct Spec {
     #[serde(deserialize_with = "nullable")]
     unschedulable: bool,
+    #[serde(deserialize_with = "nullable")]
+    taints: Vec<RawTaint>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawTaint {
+    key: String,
+    effect: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -154,6 +187,16 @@ impl NodeObject {
                 .collect(),
             heartbeat,
             unschedulable: self.spec.unschedulable,
+            lease_ahead_s: None,
+            taints: self
+                .spec
+                .taints
+                .into_iter()
+                .map(|raw| Taint {
+                    key: raw.key,
+                    effect: raw.effect,
+                })
+                .collect(),
         }
     }
 }
@@ -165,7 +208,8 @@ mod tests {
     #[test]
     fn a_node_is_read() {
         let node: NodeObject = serde_json::from_str(
-            r#"{"metadata":{"name":"n1"},"spec":{"unschedulable":true},"status":{
+            r#"{"metadata":{"name":"n1"},"spec":{"unschedulable":true,
+                "taints":[{"key":"gpu","effect":"NoSchedule"}]},"status":{
                 "nodeInfo":{"operatingSystem":"linux","architecture":"arm64",
                  "kubeletVersion":"v1.37.2","containerRuntimeVersion":"containerd://2.4.2"},
                 "conditions":[{"type":"DiskPressure","status":"True","reason":"r","message":"m",
@@ -180,5 +224,18 @@ mod tests {
         assert_eq!(facts.images[0].size, 12);
         assert_eq!(facts.heartbeat, "2026-01-01T00:05:00Z".parse().ok());
         assert!(facts.unschedulable);
+        assert_eq!(facts.taints[0].effect, "NoSchedule");
+    }
+
+    #[test]
+    fn a_lease_is_as_old_as_its_renewals_allow() {
+        let ahead = |renewed: i64| {
+            let at = |second| Timestamp::from_second(second).unwrap();
+            lease_ahead(at(1_700_000_000 + renewed), at(1_700_000_000))
+        };
+        for right in [-40, -10, 0, 5] {
+            assert_eq!(ahead(right), 0, "{right}");
+        }
+        assert_eq!((ahead(300), ahead(-41)), (300, -41));
     }
 }

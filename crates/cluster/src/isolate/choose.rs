@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use pulldoctor_reference::Reference;
 
-use super::{Suspect, rows::NodeRow};
-use crate::running::PodRow;
+use super::Suspect;
+use crate::{nodes::NodeRow, running::PodRow};
 
 /// An image that works somewhere, and what it is pulled with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) fn other_node<'a>(
     let registry = reference.as_ref().map(Reference::registry);
     let pulls_from_it = |node: &NodeRow| {
         pods.iter()
-            .filter(|pod| pod.spec.node_name == node.name())
+            .filter(|pod| pod.spec.node_name == node.name)
             .flat_map(PodRow::running)
             .any(|image| {
                 Reference::parse(image)
@@ -55,7 +55,7 @@ pub(super) fn other_node<'a>(
             node.size_of(image).is_some()
                 || pods
                     .iter()
-                    .filter(|pod| pod.spec.node_name == node.name())
+                    .filter(|pod| pod.spec.node_name == node.name)
                     .flat_map(PodRow::running)
                     .any(|known| {
                         Reference::parse(known)
@@ -65,17 +65,17 @@ pub(super) fn other_node<'a>(
     };
     nodes
         .iter()
-        .filter(|node| node.name() != here.name())
-        .filter(|node| node.takes_pods() && node.platform() == here.platform())
+        .filter(|node| node.name != here.name)
+        .filter(|node| node.takes_pods() && node.facts.platform() == here.facts.platform())
         .min_by_key(|node| {
             (
                 has_it(node),
                 node.is_special(),
                 !pulls_from_it(node),
-                node.name(),
+                &node.name,
             )
         })
-        .map(NodeRow::name)
+        .map(|node| node.name.as_str())
 }
 
 /// The registry of which most images run.
@@ -111,8 +111,8 @@ pub(super) fn good_image(
             continue;
         }
         // Where it runs on a node of another platform, it may not be for this one.
-        let runs_on = nodes.iter().find(|node| node.name() == pod.spec.node_name);
-        if runs_on.is_some_and(|node| node.platform() != here.platform()) {
+        let runs_on = nodes.iter().find(|node| node.name == pod.spec.node_name);
+        if runs_on.is_some_and(|node| node.facts.platform() != here.facts.platform()) {
             continue;
         }
         for image in pod.running() {
@@ -131,7 +131,7 @@ pub(super) fn good_image(
                 .filter_map(|node| node.size_of(&reference))
                 .min()
                 .unwrap_or(u64::MAX);
-            let is_there = here.size_of(&reference).is_some() || pod.spec.node_name == here.name();
+            let is_there = here.size_of(&reference).is_some() || pod.spec.node_name == here.name;
             let key = (is_there, !secrets.is_empty(), size, image.to_owned());
             if best.as_ref().is_some_and(|(known, _)| *known <= key) {
                 continue;
@@ -160,13 +160,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::answers::NodeObject;
 
     fn node(name: &str, arch: &str, ready: &str, images: &[(&str, u64)]) -> NodeRow {
         let images: Vec<_> = images
             .iter()
             .map(|(name, size)| json!({"names": [name], "sizeBytes": size}))
             .collect();
-        serde_json::from_value(json!({
+        let object: NodeObject = serde_json::from_value(json!({
             "metadata": {"name": name},
             "spec": {"taints": null},
             "status": {
@@ -175,7 +176,8 @@ mod tests {
                 "images": images,
             }
         }))
-        .unwrap()
+        .unwrap();
+        object.into()
     }
 
     fn pod(namespace: &str, node: &str, image: &str, secrets: usize) -> PodRow {

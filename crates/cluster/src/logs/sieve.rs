@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pulldoctor_messages::{LogLevel, log_line_body, read_log_line};
 use pulldoctor_model::{LogLine, NodeLogs, clean_line, without_secrets};
 
@@ -43,6 +43,8 @@ pub(crate) struct Sieve {
     is_silent: bool,
     count: u64,
     kept: BTreeMap<(Option<String>, usize), Kept>,
+    /// Seconds east of UTC of the nodes' clocks, as far as lines tell.
+    zones: BTreeMap<String, i32>,
 }
 
 /// What is kept for an image on a node.
@@ -87,6 +89,7 @@ impl Sieve {
             is_silent: true,
             count: 0,
             kept: BTreeMap::new(),
+            zones: BTreeMap::new(),
         }
     }
 
@@ -166,6 +169,9 @@ impl Sieve {
                 },
             },
         };
+        if let (Some(node), Some(offset)) = (&node, entry.offset_s) {
+            self.zones.insert(node.clone(), offset);
+        }
         self.is_unplaced |= node.is_none();
         self.is_silent = false;
         let unit = match entry.unit.as_deref() {
@@ -188,6 +194,7 @@ impl Sieve {
                 said: LogLine {
                     unit: unit.clone(),
                     time: entry.time,
+                    is_zoneless: entry.is_zoneless,
                     text: text.clone(),
                 },
             });
@@ -198,12 +205,19 @@ impl Sieve {
     pub(crate) fn finish(mut self) -> Vec<Found> {
         self.end();
         let images = self.images;
+        let zones = self.zones;
         self.kept
             .into_iter()
-            .map(|((node, image), kept)| Found {
-                node,
-                image: images[image].clone(),
-                logs: kept.logs(),
+            .map(|((node, image), mut kept)| {
+                // The programs of one computer go by one clock.
+                if let Some(offset) = node.as_ref().and_then(|node| zones.get(node)) {
+                    kept.place(*offset);
+                }
+                Found {
+                    node,
+                    image: images[image].clone(),
+                    logs: kept.logs(),
+                }
             })
             .collect()
     }
@@ -236,6 +250,20 @@ impl Kept {
             if let Some(oldest) = oldest {
                 self.lines.remove(oldest);
             }
+        }
+    }
+
+    /// Times without a zone are those of a clock so many seconds east of UTC.
+    fn place(&mut self, offset: i32) {
+        let offset = SignedDuration::from_secs(i64::from(offset));
+        for line in self.lines.iter_mut().filter(|line| line.said.is_zoneless) {
+            let placed = line
+                .said
+                .time
+                .and_then(|time| time.checked_sub(offset).ok());
+            line.said.time = placed;
+            line.said.is_zoneless = false;
+            line.at.0 = placed;
         }
     }
 
@@ -387,6 +415,24 @@ mod tests {
         let nodes: Vec<_> = found.iter().map(|it| it.node.as_deref().unwrap()).collect();
         assert_eq!(nodes, ["n1", "n2.example.com"]);
         assert_eq!(found[0].logs.lines.len(), 2);
+    }
+
+    #[test]
+    fn the_runtimes_times_tell_the_zone_of_the_kubelets() {
+        let klog = format!("E1123 14:00:01.000000 1 a.go:1] {IMAGE} kubelet\n");
+        let runtime =
+            format!("time=\"2026-11-23T14:00:00+02:00\" level=error msg=\"{IMAGE} runtime\"\n");
+        let lines = |text: &str| {
+            let found = sift(text, Place::Node("n1".to_owned()));
+            found.into_iter().flat_map(|found| found.logs.lines)
+        };
+        let alone: Vec<LogLine> = lines(&klog).collect();
+        assert!(alone[0].is_zoneless);
+        assert_eq!(alone[0].time, "2026-11-23T14:00:01Z".parse().ok());
+        let both: Vec<LogLine> = lines(&[klog, runtime].concat()).collect();
+        assert!(both.iter().all(|line| !line.is_zoneless));
+        assert_eq!(both[1].time, "2026-11-23T12:00:01Z".parse().ok());
+        assert!(both[1].text.ends_with("kubelet"), "in their order");
     }
 
     #[test]

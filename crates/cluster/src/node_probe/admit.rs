@@ -26,6 +26,8 @@ pub(super) enum Refusal {
     Forbidden,
     /// Pod security, a quota, a policy.
     NotAdmitted(String),
+    /// There is no such namespace.
+    NoNamespace,
     /// Every image is to be pulled.
     PullForced,
     /// The server failed.
@@ -70,6 +72,10 @@ pub(super) async fn dry_run(api: &Api, key: &Key, pod: &Value) -> Result<(), Ref
 pub(super) fn refusal(error: ApiError) -> Result<(), Refusal> {
     match error {
         ApiError::Forbidden { message } if is_missing_right(&message) => Err(Refusal::Forbidden),
+        // `namespaces "x" not found`.
+        ApiError::NotFound { message } if message.starts_with("namespaces ") => {
+            Err(Refusal::NoNamespace)
+        }
         // `pods "x" is forbidden: violates PodSecurity …`, quotas, webhooks, a namespace that is
         // going.
         ApiError::Forbidden { message } | ApiError::NotFound { message } => {
@@ -125,6 +131,7 @@ pub(super) async fn find(
 ) -> Result<Seat, NodeProbeError> {
     let mut forbidden: Vec<&str> = Vec::new();
     let mut refused: Vec<&str> = Vec::new();
+    let mut absent: Vec<&str> = Vec::new();
     let mut words = String::new();
     for seat in seats {
         if forbidden.contains(&seat.namespace.as_str()) {
@@ -145,6 +152,7 @@ pub(super) async fn find(
             Ok(()) => return Ok(seat.clone()),
             Err(Refusal::Forbidden) => forbidden.push(&seat.namespace),
             Err(Refusal::PullForced) => return Err(NodeProbeError::PullForced),
+            Err(Refusal::NoNamespace) => absent.push(&seat.namespace),
             Err(Refusal::NotAdmitted(message)) => {
                 if !refused.contains(&seat.namespace.as_str()) {
                     refused.push(&seat.namespace);
@@ -158,6 +166,11 @@ pub(super) async fn find(
                 });
             }
         }
+    }
+    if let ([], [], Some(namespace)) = (refused.as_slice(), forbidden.as_slice(), absent.first()) {
+        return Err(NodeProbeError::NoNamespace {
+            namespace: (*namespace).to_owned(),
+        });
     }
     if refused.is_empty() {
         return Err(NodeProbeError::Forbidden {

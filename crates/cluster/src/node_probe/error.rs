@@ -73,6 +73,15 @@ pub enum NodeProbeError {
     NoImage {
         /// The node.
         node: String,
+        /// The RBAC rules, as YAML, without which no list of images could be read; empty where all
+        /// were read and name none.
+        grant: String,
+    },
+    /// There is no such namespace.
+    #[error("find namespace `{namespace}`")]
+    NoNamespace {
+        /// Its name.
+        namespace: String,
     },
     /// It is not allowed.
     #[error("{what}: forbidden")]
@@ -147,6 +156,9 @@ impl NodeProbeError {
             Self::Forbidden { grant, .. } => {
                 return Some(format!("these rules allow it:\n{grant}"));
             }
+            Self::NoImage { grant, .. } if !grant.is_empty() => {
+                return Some(format!("these rules let its images be listed:\n{grant}"));
+            }
             Self::ReadNode { source, .. }
             | Self::ListPods { source, .. }
             | Self::Create { source, .. }
@@ -160,9 +172,8 @@ impl NodeProbeError {
                 "the admission plugin `AlwaysPullImages` does it; a node that cannot pull runs no \
                  pod of such a cluster"
             }
-            Self::NoImage { .. } => {
-                "let it list the pods of that node, or look from another place with `--from`"
-            }
+            Self::NoImage { .. } => "look from another place with `--from`",
+            Self::NoNamespace { .. } => "name one that is there",
             Self::NoNode { .. } => "look from a node with `--from node/NAME`",
             _ => return None,
         };
@@ -173,6 +184,7 @@ impl NodeProbeError {
     pub fn grant(&self) -> Option<&str> {
         match self {
             Self::Forbidden { grant, .. } => Some(grant),
+            Self::NoImage { grant, .. } => Some(grant.as_str()).filter(|grant| !grant.is_empty()),
             _ => None,
         }
     }
@@ -183,6 +195,7 @@ impl NodeProbeError {
             Self::Forbidden { .. } | Self::NotAdmitted { .. } | Self::PullForced => {
                 GapReason::Forbidden
             }
+            Self::NoImage { grant, .. } if !grant.is_empty() => GapReason::Forbidden,
             Self::Patience { .. } => GapReason::Timeout,
             Self::NoProgram | Self::NoAccess | Self::TooMany { .. } | Self::BrokenOff => {
                 GapReason::NotAsked
@@ -212,6 +225,20 @@ impl NodeProbeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_whose_images_may_not_be_listed_is_a_right_that_is_missing() {
+        let found = |grant: &str| NodeProbeError::NoImage {
+            node: "n1".to_owned(),
+            grant: grant.to_owned(),
+        };
+        assert_eq!(found("").gap(), GapReason::Unreachable);
+        assert_eq!(found("").grant(), None);
+        let denied = found("- apiGroups");
+        assert_eq!(denied.gap(), GapReason::Forbidden);
+        assert_eq!(denied.grant(), Some("- apiGroups"));
+        assert!(denied.help().unwrap().ends_with("- apiGroups"));
+    }
 
     #[test]
     fn a_missing_right_says_what_would_allow_it() {

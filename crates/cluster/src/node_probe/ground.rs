@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use pulldoctor_model::NodeFacts;
-use serde::Deserialize;
 
 use crate::{
-    answers::{self, NodeObject},
+    answers,
     api::{Api, Form},
     error::ApiError,
+    nodes::{self, NodeRow},
     path::ApiPath,
+    rbac::rule,
     running::{PodList, PodRow},
-    slim::nullable,
 };
 
 use super::{
@@ -33,6 +33,8 @@ pub(super) struct Ground {
     pub(super) images: Vec<String>,
     /// Images of containers that run there, as written. The node's own list lags behind them.
     pub(super) running: Vec<String>,
+    /// What may not be read of it: resources and verbs.
+    denied: Vec<(&'static str, &'static str)>,
 }
 
 impl Ground {
@@ -43,9 +45,13 @@ impl Ground {
         namespaces: &[String],
     ) -> Result<Self, NodeProbeError> {
         let (facts, pods) = tokio::join!(answers::read_node(api, node), pods_of_node(api, node));
+        let mut denied = Vec::new();
         let facts = match facts {
             Ok(facts) => Some(facts),
-            Err(ApiError::Forbidden { .. }) => None,
+            Err(ApiError::Forbidden { .. }) => {
+                denied.push(("nodes", "get"));
+                None
+            }
             Err(source) => {
                 return Err(NodeProbeError::ReadNode {
                     node: node.to_owned(),
@@ -55,7 +61,10 @@ impl Ground {
         };
         let pods = match pods {
             Ok(pods) => pods,
-            Err(_) => {
+            Err(error) => {
+                if matches!(error, ApiError::Forbidden { .. }) {
+                    denied.push(("pods", "list"));
+                }
                 let lists = namespaces
                     .iter()
                     .map(|namespace| list(api, Some(namespace), node));
@@ -71,10 +80,11 @@ impl Ground {
         if images.is_empty() && facts.is_some() {
             // A node that lists nothing (its runtime was away a moment ago), or so much that the
             // smallest images are cut off: the pause image of the others is the likeliest.
-            images = nodes(api)
-                .await
-                .map(|nodes| pause_images(&nodes))
-                .unwrap_or_default();
+            match nodes::list(api).await {
+                Ok(nodes) => images = pause_images(&nodes),
+                Err(ApiError::Forbidden { .. }) => denied.push(("nodes", "list")),
+                Err(_) => {}
+            }
         }
         Ok(Self {
             node: node.to_owned(),
@@ -85,7 +95,18 @@ impl Ground {
                 .flat_map(PodRow::running)
                 .map(str::to_owned)
                 .collect(),
+            denied,
         })
+    }
+
+    /// The RBAC rules that would tell more of its images, as YAML.
+    pub(super) fn grant(&self) -> String {
+        let rules: Vec<String> = self
+            .denied
+            .iter()
+            .map(|(resource, verb)| rule("", resource, &[verb]))
+            .collect();
+        rules.join("\n")
     }
 
     /// Why no pod starts there, as far as the node says so itself.
@@ -171,38 +192,20 @@ pub(super) async fn nodes_of_namespace(
 
 /// Nodes that take pods, by name.
 pub(super) async fn schedulable(api: &Api) -> Result<Vec<String>, ApiError> {
-    let mut names: Vec<String> = nodes(api)
-        .await?
-        .into_iter()
-        .filter(|(_, facts)| {
-            let is_ready = facts
-                .conditions
-                .iter()
-                .any(|it| it.kind == "Ready" && it.status == "True");
-            is_ready && !facts.unschedulable
-        })
-        .map(|(name, _)| name)
+    let nodes = nodes::list(api).await?.into_iter();
+    let mut names: Vec<String> = nodes
+        .filter(NodeRow::takes_pods)
+        .map(|node| node.name)
         .collect();
     names.sort();
     Ok(names)
 }
 
-async fn nodes(api: &Api) -> Result<Vec<(String, NodeFacts)>, ApiError> {
-    let path = ApiPath::core()
-        .segment("nodes")
-        .query("resourceVersion", "0");
-    let answer = api.get(&path, Form::Full, MOST_PODS).await?;
-    let list: NodeList = serde_json::from_slice(&answer.body)
-        .map_err(|error| ApiError::malformed("a list of nodes", &error))?;
-    let named = |object: NodeObject| (object.metadata.name.clone(), object.facts());
-    Ok(list.items.into_iter().map(named).collect())
-}
-
 /// The pause images that nodes list, those of most nodes first.
-fn pause_images(nodes: &[(String, NodeFacts)]) -> Vec<String> {
+fn pause_images(nodes: &[NodeRow]) -> Vec<String> {
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();
-    for (_, facts) in nodes {
-        for name in candidates(&[], Some(facts))
+    for node in nodes {
+        for name in candidates(&[], Some(&node.facts))
             .into_iter()
             .filter(|name| is_pause(name))
         {
@@ -213,13 +216,6 @@ fn pause_images(nodes: &[(String, NodeFacts)]) -> Vec<String> {
     names.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
     names.truncate(MOST_TRIES);
     names.into_iter().map(|(name, _)| name).collect()
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct NodeList {
-    #[serde(deserialize_with = "nullable")]
-    items: Vec<NodeObject>,
 }
 
 #[cfg(test)]
@@ -234,8 +230,6 @@ mod tests {
             facts: Some(NodeFacts {
                 os: "linux".to_owned(),
                 arch: "arm64".to_owned(),
-                kubelet: String::new(),
-                runtime: String::new(),
                 conditions: vec![Condition {
                     kind: kind.to_owned(),
                     status: status.to_owned(),
@@ -243,12 +237,12 @@ mod tests {
                     message: "why".to_owned(),
                     since: None,
                 }],
-                images: Vec::new(),
-                heartbeat: None,
                 unschedulable: true,
+                ..NodeFacts::default()
             }),
             images: Vec::new(),
             running: Vec::new(),
+            denied: Vec::new(),
         }
     }
 
@@ -277,7 +271,10 @@ mod tests {
                     size: 1,
                 })
                 .collect();
-            ("n".to_owned(), facts)
+            NodeRow {
+                name: "n".to_owned(),
+                facts,
+            }
         };
         let nodes = [
             node(&["registry.k8s.io/pause:3.9", "app:1"]),

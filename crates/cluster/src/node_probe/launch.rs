@@ -62,6 +62,7 @@ impl From<NodeProbeError> for Failure {
 pub(super) async fn run(session: &Session<'_>, order: &Order<'_>) -> Result<Heard, NodeProbeError> {
     let mut last = NodeProbeError::NoImage {
         node: order.node.to_owned(),
+        grant: String::new(),
     };
     for image in order.images {
         match attempt(session, order, image).await {

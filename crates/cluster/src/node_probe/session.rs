@@ -152,6 +152,7 @@ impl<'c> Session<'c> {
             .first()
             .ok_or_else(|| NodeProbeError::NoImage {
                 node: ground.node.clone(),
+                grant: ground.grant(),
             })?;
         let seat = self.seat(place, &ground.node, first).await?;
         if let Some(facts) = &ground.facts {

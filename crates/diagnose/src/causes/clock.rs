@@ -12,6 +12,9 @@ const LEAST: i64 = 60;
 const HEARTBEAT_AHEAD: i64 = 300;
 /// A heartbeat of a ready node may be old by the interval of its status, 5 minutes.
 const HEARTBEAT_BEHIND: i64 = 600;
+/// The lease of a ready node may be this old, in seconds: without a renewal for 50 s the node
+/// controller, which goes by its own clock, takes the node for lost (`nodeMonitorGracePeriod`).
+const LEASE_BEHIND: i64 = 100;
 /// Kubernetes 1.0, 2015-07-21: no node ran earlier.
 const FIRST_RELEASE: i64 = 1_437_436_800;
 /// Certificates are rarely issued for later than this, in seconds.
@@ -67,13 +70,19 @@ pub(crate) fn moment(case: &Case<'_>) -> Option<Moment> {
 /// How far the node's heartbeat is from the API server's clock, where that is no mere delay.
 pub(crate) fn heartbeat(case: &Case<'_>) -> Option<i64> {
     let node = case.node().seen()?;
-    let seconds = node.heartbeat?.as_second() - case.evidence.observed.as_second();
     // A node that no longer reports has an old heartbeat and a right clock.
     let is_ready = node
         .conditions
         .iter()
         .any(|condition| condition.kind == "Ready" && condition.status == "True");
-    (seconds >= HEARTBEAT_AHEAD || (seconds <= -HEARTBEAT_BEHIND && is_ready)).then_some(seconds)
+    let is_off = |seconds: i64, ahead: i64, behind: i64| {
+        seconds >= ahead || (seconds <= -behind && is_ready)
+    };
+    if let Some(seconds) = node.lease_ahead_s {
+        return is_off(seconds, LEAST, LEASE_BEHIND).then_some(seconds);
+    }
+    let seconds = node.heartbeat?.as_second() - case.evidence.observed.as_second();
+    is_off(seconds, HEARTBEAT_AHEAD, HEARTBEAT_BEHIND).then_some(seconds)
 }
 
 /// Seconds by which a probe on the node found its clock ahead of the API server's.

@@ -295,6 +295,27 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_tells_smaller_differences_than_a_status() {
+        // Three minutes behind: the certificate is two minutes old.
+        let text = text(at(-180), "before", at(-120));
+        let leased = |seconds: i64, ready: &str| {
+            let mut facts = node_at(-5, ready);
+            facts.lease_ahead_s = Some(seconds);
+            stuck(IMAGE, "ErrImagePull", &text)
+                .symptom(|symptom| symptom.created = Some(at(-200)))
+                .node(facts)
+                .judge()
+        };
+        let finding = leased(-180, "True");
+        assert_eq!(finding.cause, CauseId::ClockSkew);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(finding.summary.contains("3 min"), "{}", finding.summary);
+        // A node that no longer renews it has a right clock, as far as is known.
+        assert_ne!(leased(-180, "Unknown").confidence, Confidence::Proven);
+        assert_ne!(leased(0, "True").confidence, Confidence::Proven);
+    }
+
+    #[test]
     fn a_certificate_that_is_really_old_is_not_the_clocks_fault() {
         let text = text(at(-10), "after", at(-40_000));
         let finding = stuck(IMAGE, "ErrImagePull", &text)

@@ -14,6 +14,9 @@ use crate::{case::Case, finding::FindingExt};
 
 /// How long before the pod was made a line may have been written, in seconds: clocks differ.
 const EARLY: i64 = 60;
+/// How far a time without a zone may be off, in seconds: zones reach from 12 h behind UTC to 14 h
+/// ahead.
+const ZONE: i64 = 14 * 3600;
 /// Most characters of a line that are shown.
 const SHOWN: usize = 400;
 
@@ -38,9 +41,14 @@ pub(crate) fn lines<'a>(case: &Case<'a>) -> impl Iterator<Item = Said<'a>> {
 fn is_about(case: &Case<'_>, line: &LogLine, reading: &Reading) -> bool {
     let created = case.symptom.created.map(Timestamp::as_second);
     let written = line.time.map(Timestamp::as_second);
-    let is_older = created
-        .zip(written)
-        .is_some_and(|(created, written)| written < created - EARLY);
+    let is_older = created.zip(written).is_some_and(|(created, written)| {
+        let early = if line.is_zoneless {
+            EARLY + ZONE
+        } else {
+            EARLY
+        };
+        written < created - early
+    });
     if is_older {
         return false;
     }
@@ -160,6 +168,7 @@ pub(crate) mod samples {
         let lines = (from..)
             .zip(lines)
             .map(|(second, (unit, text))| LogLine {
+                is_zoneless: false,
                 unit: (*unit).to_owned(),
                 time: Some(at(second)),
                 text: (*text).to_owned(),
@@ -174,7 +183,7 @@ pub(crate) mod samples {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{CauseId, Confidence, Question};
+    use pulldoctor_model::{Answer, CauseId, Confidence, Question};
 
     use super::samples::{logged, logged_at};
     use crate::fixture::{Fixture, challenged, granted, node, own_network, stuck};
@@ -249,6 +258,17 @@ mod tests {
         assert!(finding.also.is_empty());
         let older = logged_at(missing(), -90_000, &[("containerd", NEXT)]).judge();
         assert!(older.also.is_empty());
+        // Half a day before the pod may be now, where nothing says the zone; a day may not.
+        for (from, is_now) in [(-40_000, true), (-90_000, false)] {
+            let mut fixture = logged_at(missing(), from, &[("kubelet", NEXT)]);
+            assert!(fixture.clone().judge().also.is_empty());
+            for answered in &mut fixture.evidence.answers {
+                if let Answer::NodeLogs(logs) = &mut answered.answer {
+                    logs.lines[0].is_zoneless = true;
+                }
+            }
+            assert_eq!(!fixture.judge().also.is_empty(), is_now, "{from}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::fields::{self, Pair};
-use super::time::{Clock, Day, rfc3339};
+use super::time::{Clock, Day, offset, rfc3339};
 use super::{LogEntry, LogLevel};
 
 /// Reads a line as the program wrote it; true where its time has its year and zone.
@@ -49,6 +49,7 @@ fn klog(line: &str, near: Timestamp) -> Option<LogEntry> {
     };
     Some(LogEntry {
         time: day.near(near),
+        is_zoneless: true,
         level: Some(level),
         text,
         ..LogEntry::default()
@@ -69,7 +70,10 @@ fn logrus(line: &str) -> Option<LogEntry> {
     let mut rest = line;
     while let Some((Pair { key, value }, after)) = fields::pair(rest) {
         match key {
-            "time" | "ts" => entry.time = rfc3339(&value),
+            "time" | "ts" => {
+                entry.time = rfc3339(&value);
+                entry.offset_s = entry.time.and_then(|_| offset(&value));
+            }
             "level" => entry.level = level(&value),
             "msg" => message = Some(value),
             _ => found.take(key, Some(value)),

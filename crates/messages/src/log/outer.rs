@@ -32,6 +32,7 @@ impl Around<'_> {
         LogEntry {
             host: self.host.map(str::to_owned),
             unit: self.unit.map(str::to_owned),
+            is_zoneless: matches!(self.when, When::Yearless(_)),
             time: match self.when {
                 When::Unsaid => None,
                 When::Full(time) => Some(time),
@@ -45,14 +46,18 @@ impl Around<'_> {
 /// Joins what a collector says with what the program says. `is_exact`: the program's time has its
 /// year and zone.
 pub(super) fn joined(around: LogEntry, within: LogEntry, is_exact: bool) -> LogEntry {
+    let (first, second) = if is_exact {
+        (&within, &around)
+    } else {
+        (&around, &within)
+    };
+    let told = if first.time.is_some() { first } else { second };
     LogEntry {
+        time: told.time,
+        is_zoneless: told.is_zoneless,
+        offset_s: within.offset_s,
         host: around.host.or(within.host),
         unit: around.unit.or(within.unit),
-        time: if is_exact {
-            within.time.or(around.time)
-        } else {
-            around.time.or(within.time)
-        },
         level: within.level.or(around.level),
         text: within.text,
     }
@@ -226,7 +231,7 @@ pub(super) fn json(line: &str, near: Timestamp, depth: usize) -> Option<LogEntry
         level: text(json.level)
             .and_then(|level| inner::level(&level))
             .or_else(|| syslog_level(&text(json.priority)?)),
-        text: String::new(),
+        ..LogEntry::default()
     };
     if let Some(said) = text(json.journal).or_else(|| text(json.log)) {
         let within = read(said.trim_end_matches(['\n', '\r']), near, depth);

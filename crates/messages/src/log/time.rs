@@ -114,6 +114,25 @@ pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
 
+/// Seconds east of UTC of a time in RFC 3339.
+pub(super) fn offset(text: &str) -> Option<i32> {
+    if text.ends_with(['Z', 'z']) {
+        return Some(0);
+    }
+    let at = text.rfind(['+', '-']).filter(|at| *at >= 19)?;
+    let digits = text[at + 1..].replace(':', "");
+    if digits.len() != 4 {
+        return None;
+    }
+    let (hours, minutes) = (two(&digits[..2])?, two(&digits[2..])?);
+    let seconds = i32::from(hours) * 3600 + i32::from(minutes) * 60;
+    Some(if text[at..].starts_with('-') {
+        -seconds
+    } else {
+        seconds
+    })
+}
+
 /// Seconds since 1970 with a fraction: `1795435200.25`.
 pub(super) fn unix(text: &str) -> Option<Timestamp> {
     let (seconds, fraction) = text.split_once('.')?;

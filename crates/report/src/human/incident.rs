@@ -191,7 +191,7 @@ fn facts<'a>(incident: &'a Incident, options: &HumanOptions) -> Vec<(&'a str, Te
     for (word, text) in &incident.notes {
         lines.push((word, Text::plain(clean_line(text))));
     }
-    for item in &incident.evidence {
+    for (at, item) in incident.evidence.iter().enumerate() {
         // The message stands above already.
         match item.from {
             Vantage::Text if !lines.is_empty() => {}
@@ -199,7 +199,16 @@ fn facts<'a>(incident: &'a Incident, options: &HumanOptions) -> Vec<(&'a str, Te
             Vantage::Here if !options.verbose => {
                 lines.push(("checked", Text::plain(clean_line(&item.answer))));
             }
-            _ => lines.push(("seen", evidence(item))),
+            _ => {
+                let is_same = |other: &&EvidenceItem| {
+                    other.question == item.question && other.from == item.from
+                };
+                // The question is said once, with all that was seen.
+                if !incident.evidence[..at].iter().any(|other| is_same(&other)) {
+                    let answers = incident.evidence[at..].iter().filter(is_same);
+                    lines.push(("seen", evidence(item, answers)));
+                }
+            }
         }
     }
     for rival in &incident.rivals {
@@ -291,13 +300,17 @@ fn together(ids: &[&str]) -> String {
     out
 }
 
-/// A piece of evidence with its place and time.
-fn evidence(item: &EvidenceItem) -> Text {
+/// What was seen to a question, with its place and time.
+fn evidence<'a>(item: &EvidenceItem, answers: impl Iterator<Item = &'a EvidenceItem>) -> Text {
+    let answers: Vec<&str> = answers.map(|one| one.answer.as_str()).collect();
     let took = item
         .took_ms
         .map_or_else(String::new, |ms| format!(", {}", milliseconds(ms)));
     Text::of(Label::Faint, format!("{} ", clean_line(&item.question)))
-        .with(Label::Plain, format!("{} ", clean_line(&item.answer)))
+        .with(
+            Label::Plain,
+            format!("{} ", clean_line(&answers.join("; "))),
+        )
         .with(
             Label::Faint,
             format!("({}{took})", clean_line(&item.from.to_string())),
