@@ -7,6 +7,7 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use common::{
@@ -432,4 +433,30 @@ async fn trust_outlasts_a_restart() {
         send_tls(at, "a.lab", &root, request).await.unwrap().status,
         200
     );
+}
+
+#[tokio::test]
+async fn a_host_that_is_forgotten_ends_what_it_still_sends() {
+    let lab = Lab::start().await;
+    let fault = json!({"path": "/v2/**", "body": "slowly", "status": 200, "stall_after": 2});
+    for name in ["slow.lab", "other.lab"] {
+        lab.put(name, json!({"faults": [fault]})).await;
+    }
+    let (forgotten, other) = tokio::join!(
+        async {
+            let stalled = lab.get_tls("slow.lab", "/v2/x/manifests/1");
+            let deletes = async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                lab.control("DELETE", "/hosts/slow.lab", Value::Null).await
+            };
+            tokio::join!(stalled, deletes)
+        },
+        tokio::time::timeout(
+            Duration::from_millis(900),
+            lab.get_tls("other.lab", "/v2/x/manifests/1")
+        ),
+    );
+    assert_eq!(forgotten.1.status, 204);
+    assert!(forgotten.0.unwrap().broken.is_some(), "the answer is cut");
+    assert!(other.is_err(), "another host's goes on");
 }

@@ -1,6 +1,7 @@
 //! A response body that is sent as a fault wants it.
 
-use std::future::Future as _;
+use std::fmt;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
 use crate::spec::Trickle;
@@ -29,6 +31,24 @@ pub(super) enum End {
     Cut,
 }
 
+/// Comes about when the host of a body is forgotten.
+pub(super) struct Forgotten(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
+
+impl Forgotten {
+    /// When a value of `true` arrives, or no further one can.
+    pub(super) fn told_by(mut channel: watch::Receiver<bool>) -> Self {
+        Self(Box::pin(async move {
+            let _ = channel.wait_for(|forgotten| *forgotten).await;
+        }))
+    }
+}
+
+impl fmt::Debug for Forgotten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Forgotten")
+    }
+}
+
 /// A body of known bytes and its way of going wrong.
 #[derive(Debug)]
 pub(super) struct PlannedBody {
@@ -39,6 +59,7 @@ pub(super) struct PlannedBody {
     trickle: Option<Trickle>,
     sleeping: Option<Pin<Box<Sleep>>>,
     settled: bool,
+    forgotten: Option<Forgotten>,
 }
 
 impl PlannedBody {
@@ -51,6 +72,7 @@ impl PlannedBody {
             trickle: None,
             sleeping: None,
             settled: false,
+            forgotten: None,
         }
     }
 
@@ -71,6 +93,16 @@ impl PlannedBody {
     }
 }
 
+impl PlannedBody {
+    /// Ends the connection when the host is forgotten: a pull that a case left behind would hold up
+    /// those of later ones.
+    #[must_use]
+    pub(super) fn until(mut self, forgotten: Forgotten) -> Self {
+        self.forgotten = Some(forgotten);
+        self
+    }
+}
+
 impl Body for PlannedBody {
     type Data = Bytes;
     type Error = io::Error;
@@ -79,6 +111,12 @@ impl Body for PlannedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(forgotten) = &mut self.forgotten
+            && forgotten.0.as_mut().poll(context).is_ready()
+        {
+            self.forgotten = None;
+            return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
+        }
         if let Some(sleeping) = &mut self.sleeping {
             if sleeping.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
@@ -88,7 +126,7 @@ impl Body for PlannedBody {
         if self.bytes.is_empty() {
             return match self.end {
                 End::Good => Poll::Ready(None),
-                // Never woken: only the client's going away ends this.
+                // Only the client's or the host's going away ends this.
                 End::Stall => Poll::Pending,
                 End::Cut if self.settled => {
                     Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))

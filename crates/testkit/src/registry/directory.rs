@@ -29,11 +29,17 @@ impl Directory {
         hosts.insert((host.name().to_owned(), host.port()), host);
     }
 
-    /// Removes every host of a name; says whether there was one.
+    /// Removes every host of a name, and ends what it still sends slowly; says whether there was one.
     pub fn remove(&self, name: &str) -> bool {
         let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
         let before = hosts.len();
-        hosts.retain(|(host, _), _| host != name);
+        hosts.retain(|(host, _), gone| {
+            let stays = host != name;
+            if !stays {
+                gone.forget();
+            }
+            stays
+        });
         hosts.len() < before
     }
 

@@ -4,11 +4,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::image::{Base, Content, ImageError, ImageKind, make};
 use crate::spec::{AuthSpec, HostSpec, TlsMode};
 use crate::tls::{Authority, TlsError};
 
+use super::body::Forgotten;
 use super::log::{Log, LogEntry};
 use crate::fault::Faults;
 
@@ -55,6 +57,7 @@ pub struct VirtualHost {
     faults: RwLock<Arc<Faults>>,
     pub(super) log: Log,
     tls: Option<Arc<ServerConfig>>,
+    forgotten: watch::Sender<bool>,
 }
 
 impl VirtualHost {
@@ -93,6 +96,7 @@ impl VirtualHost {
             content,
             log: Log::default(),
             tls,
+            forgotten: watch::Sender::new(false),
         })
     }
 
@@ -143,6 +147,16 @@ impl VirtualHost {
 
     pub(super) fn tls(&self) -> Option<&Arc<ServerConfig>> {
         self.tls.as_ref()
+    }
+
+    /// Ends the answers that are still being sent slowly, or that stall.
+    pub(super) fn forget(&self) {
+        self.forgotten.send_replace(true);
+    }
+
+    /// Comes about with [`VirtualHost::forget`].
+    pub(super) fn forgotten(&self) -> Forgotten {
+        Forgotten::told_by(self.forgotten.subscribe())
     }
 
     /// The token URL of a Bearer host.

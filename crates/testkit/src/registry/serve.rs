@@ -240,7 +240,7 @@ impl Connection {
             fault: picked.map(|(index, _)| index),
         });
         match picked {
-            Some((_, fault)) => spoil(answer, fault, &control).await,
+            Some((_, fault)) => spoil(answer, fault, &host, &control).await,
             None => Ok(finish(
                 answer.status,
                 answer.headers,
@@ -335,6 +335,7 @@ fn replacement(fault: &FaultSpec, asked: Asked<'_>) -> Option<Answer> {
 async fn spoil(
     mut answer: Answer,
     fault: &FaultSpec,
+    host: &VirtualHost,
     control: &Control,
 ) -> io::Result<Response<PlannedBody>> {
     tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
@@ -363,7 +364,9 @@ async fn spoil(
             .truncate(usize::try_from(length).unwrap_or(usize::MAX));
         answer.headers.remove(CONTENT_LENGTH);
     }
-    let mut body = PlannedBody::whole(answer.body).trickling(fault.trickle);
+    let mut body = PlannedBody::whole(answer.body)
+        .trickling(fault.trickle)
+        .until(host.forgotten());
     if let Some(limit) = fault.stall_after {
         body = body.ending(limit, End::Stall);
     } else if let Some(limit) = fault.cut_after {
