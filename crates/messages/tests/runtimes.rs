@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{check, check_in};
+use common::{check, check_in, word};
+use pulldoctor_messages::{read, read_log_line};
 
 /// Puts an error where containerd's resolver would.
 fn resolving(error: &str) -> String {
@@ -315,6 +316,34 @@ fn containerd_fetch_verify_unpack_4_3() {
             "cancelled",
         ),
     ]);
+}
+
+#[test]
+fn what_each_host_said_stands_in_containerds_log() {
+    let line = |message: &str, status: &str, url: &str| {
+        let body = format!(
+            "time=\"2026-11-28T04:02:35.561738738Z\" level=info msg=\"{message} after status: {status}\" host=h.example.com method=HEAD url=\"{url}\""
+        );
+        let near = "2026-11-28T05:00:00Z".parse().expect("a time");
+        let reading = read(&read_log_line(&body, near).text);
+        let host = reading.url.as_ref().map(|url| url.host.clone());
+        (word(&reading.fault), host, reading.facts.mirrored_registry)
+    };
+    let mirror = "https://mirror.example.com/v2/shop/api/manifests/1?ns=reg.example.com";
+    let own = "https://reg.example.com/v2/shop/api/manifests/1";
+    let registry = Some("reg.example.com".to_owned());
+    assert_eq!(
+        line("trying next host", "404 Not Found", mirror),
+        (
+            "manifest-missing/unknown".to_owned(),
+            Some("mirror.example.com".to_owned()),
+            registry.clone()
+        )
+    );
+    assert_eq!(
+        line("fetch failed", "503 Service Unavailable", own),
+        ("server-error/503".to_owned(), registry, None)
+    );
 }
 
 #[test]

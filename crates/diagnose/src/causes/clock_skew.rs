@@ -75,7 +75,11 @@ fn node_of(case: &Case<'_>) -> String {
 }
 
 fn explained(case: &Case<'_>, skew: Skew) -> Finding {
-    let how = if skew.seconds > 0 { "ahead" } else { "behind" };
+    let (how, how_of) = if skew.seconds > 0 {
+        ("ahead", "ahead of")
+    } else {
+        ("behind", "behind")
+    };
     let by = clock::length(skew.seconds);
     let is_live = !case.pasted;
     let is_measured = skew.by != Measured::Text;
@@ -103,11 +107,11 @@ fn explained(case: &Case<'_>, skew: Skew) -> Finding {
     finding = match skew.by {
         Measured::Heartbeat => finding.seen(
             case.node().answered(),
-            format!("its heartbeat is {by} {how} of the API server's clock"),
+            format!("its heartbeat is {by} {how_of} the API server's clock"),
         ),
         Measured::Probe => finding.seen(
             case.node_view().answered(),
-            format!("its clock is {by} {how} of the API server's"),
+            format!("its clock is {by} {how_of} the API server's"),
         ),
         // The clock was wrong at that try, and a probe finds it right.
         Measured::Text if clock::is_right_now(case) => {

@@ -103,7 +103,10 @@ pub(crate) fn with_what_fills(finding: Finding, case: &Case<'_>) -> Finding {
                 .iter()
                 .fold(0_u64, |sum, image| sum.saturating_add(image.size));
             let more = if facts.images_are_complete() {
-                format!("{} images, {} in all", images.len(), bytes(all))
+                match images.len() {
+                    1 => format!("1 image, {} in all", bytes(all)),
+                    count => format!("{count} images, {} in all", bytes(all)),
+                }
             } else {
                 format!("of {} images that are listed", images.len())
             };

@@ -38,8 +38,8 @@ cause! {
     ///
     /// The registry decides, asked with the pod's own credentials, or without any from the node:
     /// `404` for the manifest while it lists the repository's tags proves it, from wherever it is
-    /// asked. If it has the tag now,
-    /// someone pushed it meanwhile, or a mirror answers the node.
+    /// asked. If it has the tag now, someone pushed it meanwhile, or a mirror answers the node; the
+    /// runtime's log tells which (`pulldoctor diagnose --node-view`).
     ///
     /// ## What to do
     ///

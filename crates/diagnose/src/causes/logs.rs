@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use pulldoctor_messages::{Fault, Reading};
 use pulldoctor_model::{Confidence, Finding, LogLine, Timestamp, clean_line, shorten};
+use pulldoctor_reference::Reference;
 
 use super::{
     network::{bare, unreachable},
@@ -62,8 +63,61 @@ fn is_about(case: &Case<'_>, line: &LogLine, reading: &Reading) -> bool {
     let in_url = reading
         .url
         .as_ref()
-        .is_some_and(|url| url.path.contains(&format!("/v2/{}/", image.repository())));
-    in_url || line.text.contains(&image.containerd_name()) || line.text.contains(&image.repo())
+        .and_then(|url| url.path.split_once(&format!("/v2/{}/", image.repository())));
+    if let Some((_, rest)) = in_url {
+        return is_of_image(rest, image);
+    }
+    line.text.contains(&image.containerd_name()) || line.text.contains(&image.repo())
+}
+
+/// Whether what is asked of the repository belongs to the image: another tag is another one.
+fn is_of_image(asked: &str, image: &Reference) -> bool {
+    let Some(name) = asked.strip_prefix("manifests/") else {
+        return true;
+    };
+    name.contains(':') || image.effective_tag().is_some_and(|tag| tag == name)
+}
+
+/// The lines of the newest try, newest first, as far as the runtime says where it began.
+fn newest_try<'a>(case: &Case<'a>) -> impl Iterator<Item = Said<'a>> {
+    let mut is_over = false;
+    lines(case).take_while(move |said| {
+        let goes_on = !is_over;
+        is_over |= begins_try(&said.line.text);
+        goes_on
+    })
+}
+
+/// Whether a runtime says with this line that it begins a pull: containerd has nothing behind the
+/// image then, CRI-O nothing before it.
+fn begins_try(line: &str) -> bool {
+    let is_containerd = line.strip_prefix("PullImage \"").is_some_and(|rest| {
+        rest.trim_end()
+            .strip_suffix('"')
+            .is_some_and(|image| !image.contains('"'))
+    });
+    is_containerd || line.starts_with("Pulling image: ")
+}
+
+/// What the registry itself said at the newest try, where the runtime's log tells it. The kubelet's
+/// message shows one host's answer, and of `not found` not whose it is.
+pub(crate) fn own_answer<'a>(case: &Case<'a>) -> Option<Said<'a>> {
+    let registry = case.registry();
+    newest_try(case).find(|said| {
+        let asked = said.reading.url.as_ref();
+        asked.is_some_and(|url| url.is_manifest && is_own(&url.host, &registry))
+            && said.reading.facts.mirrored_registry.is_none()
+    })
+}
+
+/// Whether the registry itself told the node that it lacks the image.
+pub(crate) fn own_lacks<'a>(case: &Case<'a>) -> Option<Said<'a>> {
+    own_answer(case).filter(|said| lacks(&said.reading.fault))
+}
+
+/// Whether an answer says that the image is missing.
+fn lacks(fault: &Fault) -> bool {
+    matches!(fault, Fault::ManifestMissing { .. } | Fault::NameUnknown)
 }
 
 /// The newest line about the image with this fault.
@@ -78,15 +132,17 @@ pub(crate) struct Mirror<'a> {
     pub(crate) host: String,
     /// What it did, behind its name.
     pub(crate) how: String,
+    /// It says that it lacks the image.
+    pub(crate) lacks: bool,
     /// The line that says so.
     pub(crate) said: Said<'a>,
 }
 
-/// The newest line that tells of a mirror's failure. The kubelet's message shows one host's error
+/// What the log of the newest try tells of a mirror's failure. The kubelet's message shows one host's error
 /// only, so that of a mirror often stands in the runtime's log alone.
 pub(crate) fn mirror<'a>(case: &Case<'a>) -> Option<Mirror<'a>> {
     let registry = case.registry();
-    lines(case).find_map(|said| {
+    newest_try(case).find_map(|said| {
         let host = host_of(&said)?;
         let marked = said.reading.facts.mirrored_registry.as_deref() == Some(registry.as_str());
         let goes_on = ["trying next host", "next endpoint"]
@@ -96,7 +152,12 @@ pub(crate) fn mirror<'a>(case: &Case<'a>) -> Option<Mirror<'a>> {
             return None;
         }
         let how = how(&said.reading.fault)?;
-        Some(Mirror { host, how, said })
+        Some(Mirror {
+            host,
+            how,
+            lacks: lacks(&said.reading.fault),
+            said,
+        })
     })
 }
 
@@ -123,7 +184,7 @@ fn how(fault: &Fault) -> Option<String> {
         return Some(how.to_owned());
     }
     match fault {
-        Fault::ManifestMissing { .. } | Fault::NameUnknown => Some("lacks the image".to_owned()),
+        fault if lacks(fault) => Some("lacks the image".to_owned()),
         fault => Some(format!("fails ({})", plain_cause(fault)?)),
     }
 }
@@ -186,7 +247,10 @@ mod tests {
     use pulldoctor_model::{Answer, CauseId, Confidence, Question};
 
     use super::samples::{logged, logged_at};
-    use crate::fixture::{Fixture, challenged, granted, node, own_network, stuck};
+    use crate::{
+        causes::support::missing::samples::there,
+        fixture::{Fixture, challenged, granted, node, own_network, stuck},
+    };
 
     const IMAGE: &str = "registry.example.com/shop/api:1";
     const NEXT: &str = "trying next host (host=\"mirror.example.com\"): failed to do request: Head \"https://mirror.example.com/v2/shop/api/manifests/1?ns=registry.example.com\": dial tcp 10.9.0.4:443: connect: connection refused";
@@ -249,6 +313,70 @@ mod tests {
             .node_view(served())
             .judge();
         assert_eq!(finding.confidence, Confidence::Possible);
+    }
+
+    const STARTS: &str = "PullImage \"registry.example.com/shop/api:1\"";
+    const MIRROR_LACKS: &str = "trying next host after status: 404 Not Found (host=\"mirror.example.com\", url=\"https://mirror.example.com/v2/shop/api/manifests/1?ns=registry.example.com\")";
+    const OWN_LACKS: &str = "fetch failed after status: 404 Not Found (host=\"registry.example.com\", url=\"https://registry.example.com/v2/shop/api/manifests/1\")";
+
+    fn said(lines: &[&str]) -> Fixture {
+        let lines: Vec<(&str, &str)> = lines.iter().map(|line| ("containerd", *line)).collect();
+        logged(missing(), &lines)
+    }
+
+    #[test]
+    fn a_mirror_that_answers_not_found_is_named_by_the_log() {
+        let served = own_network(challenged(IMAGE, &[], granted(200)));
+        let finding = said(&[STARTS, MIRROR_LACKS]).node_view(served).judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(
+            finding.summary.contains("`mirror.example.com`"),
+            "{}",
+            finding.summary
+        );
+    }
+
+    #[test]
+    fn the_registrys_own_no_acquits_mirrors() {
+        let served = || own_network(challenged(IMAGE, &[], granted(200)));
+        let finding = said(&[STARTS, OWN_LACKS])
+            .registry(there(IMAGE))
+            .node_view(served())
+            .judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let acquitted = |cause| finding.ruled_out.iter().any(|out| out.cause == cause);
+        assert!(acquitted(CauseId::MirrorMisconfigured));
+        // Of another tag, or of a try before the last, it says nothing.
+        for lines in [
+            [STARTS, &OWN_LACKS.replace("manifests/1", "manifests/2")],
+            [OWN_LACKS, STARTS],
+        ] {
+            let finding = said(&lines)
+                .registry(there(IMAGE))
+                .node_view(served())
+                .judge();
+            assert_eq!(finding.confidence, Confidence::Possible, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_mirror_that_is_behind_hides_a_registry_out_of_reach() {
+        let own = "fetch failed (host=\"registry.example.com\", url=\"https://registry.example.com/v2/shop/api/manifests/1\"): failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": dial tcp 10.9.0.5:443: connect: connection refused";
+        let finding = said(&[STARTS, MIRROR_LACKS, own])
+            .registry(there(IMAGE))
+            .judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        let behind = finding.notes.iter().find(|(word, _)| word == "behind it");
+        assert!(
+            behind.is_some_and(|(_, text)| text.contains("refuses connections")),
+            "{behind:?}"
+        );
+        // Before the newest try the mirror was another.
+        let older = said(&[MIRROR_LACKS, STARTS, own]).registry(there(IMAGE));
+        assert_eq!(older.cause(), CauseId::ImageNotFoundTag);
     }
 
     #[test]

@@ -46,6 +46,10 @@ cause! {
     /// or by the runtime's log, does not; or where the runtime was told that the image is missing
     /// while the registry serves it to the node and another node started with it meanwhile.
     ///
+    /// containerd's log says of each host what it answered at the newest try. A mirror that lacks
+    /// there what the registry has is *likely* the cause; where it was the registry itself that
+    /// answered `404`, no mirror is.
+    ///
     /// ## What to do
     ///
     /// - Look at the file on the node: `/etc/containerd/certs.d/REGISTRY/hosts.toml` (or
@@ -185,8 +189,19 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             }
             Some(finding.into())
         }
-        (Route::Registry, None) if says_missing(case) && serves_node(case) => {
+        // Who was told so by the registry itself was told so by no mirror.
+        (Route::Registry, None)
+            if says_missing(case) && serves_node(case) && logs::own_lacks(case).is_none() =>
+        {
             Some(hidden(case).into())
+        }
+        (Route::Registry, None)
+            if says_missing(case)
+                && has_it_now(case)
+                && let Some(mirror) = logs::mirror(case).filter(|mirror| mirror.lacks)
+                && logs::own_lacks(case).is_none() =>
+        {
+            Some(behind(case, &mirror).into())
         }
         // A mirror that was reached: what it said is the cause, that it is one stands beside it.
         (Route::Mirror | Route::StandIn, None) => Some(beside(finding(
@@ -330,6 +345,33 @@ fn hidden(case: &Case<'_>) -> Finding {
             case.node_logs_question()
                 .and_then(|logs| case.unanswered(logs)),
         )
+}
+
+/// The runtime's log names a mirror that lacks what the registry has; of several hosts the message
+/// shows that of the mirror.
+fn behind(case: &Case<'_>, mirror: &logs::Mirror<'_>) -> Finding {
+    let registry = case.registry();
+    let finding = finding(
+        case,
+        Confidence::Likely,
+        format!(
+            "`{}`, which the runtime asks in place of `{registry}`, {}; `{registry}` has it",
+            mirror.host, mirror.how
+        ),
+    );
+    let finding = with_line(finding, case, &mirror.said);
+    let Some(own) = logs::own_answer(case) else {
+        return finding;
+    };
+    match unreachable(&own.reading.fault) {
+        Some((how, plain)) => with_line(finding, case, &own)
+            .note("behind it", format!("`{registry}` itself {how}"))
+            .also(
+                plain,
+                format!("`{registry}` itself, asked behind the mirror, {how}"),
+            ),
+        None => finding,
+    }
 }
 
 fn beside(finding: Finding) -> Raised {

@@ -69,7 +69,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             )
             .note(
                 "limit",
-                format!("{qps} pulls a second, and up to {burst} at once"),
+                format!(
+                    "{qps} {} a second, and up to {burst} at once",
+                    if qps == 1 { "pull" } else { "pulls" }
+                ),
             );
     }
     let others = neighbours(case).count();
@@ -128,7 +131,7 @@ mod tests {
             .judge();
         assert!(finding.notes.contains(&(
             "limit".to_owned(),
-            "1 pulls a second, and up to 2 at once".to_owned()
+            "1 pull a second, and up to 2 at once".to_owned()
         )));
     }
 

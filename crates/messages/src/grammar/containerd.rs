@@ -3,7 +3,7 @@
 use super::{Rule, rule};
 use crate::draft::{Draft, Weight};
 use crate::text::keep;
-use crate::{CredentialUse, Fault, GrpcCode, Layer, Operation, Runtime};
+use crate::{CredentialUse, Fault, GrpcCode, Layer, Method, Operation, Runtime};
 
 fn at(d: &mut Draft<'_>, layer: Layer, operation: Operation) {
     d.layer(layer);
@@ -99,6 +99,18 @@ pub(super) const RULES: &[Rule] = &[
     rule("mount callback failed on {w}", |d, _| {
         d.runtime(Runtime::Containerd);
     }),
+    // What one of several hosts said, from 2.2 on (`core/remotes/docker/resolver.go`).
+    rule(
+        "(trying next host|fetch failed) after status: {n}{..}url={url}",
+        |d, c| {
+            d.layer(Layer::LogLine);
+            d.runtime(Runtime::Containerd);
+            d.request(Some(Method::Head), c.get(1));
+            if let Ok(status @ 300..=599) = c.get(0).parse() {
+                d.status(status);
+            }
+        },
+    ),
     rule("trying next host", |d, _| {
         d.layer(Layer::LogLine);
         d.runtime(Runtime::Containerd);

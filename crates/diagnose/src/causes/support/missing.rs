@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     case::Case,
-    causes::there::{open_node_view, with_seen},
+    causes::{
+        logs::{open_logs, own_lacks, with_line},
+        there::{open_node_view, with_seen},
+    },
     finding::FindingExt,
     node_sight::{FromNode, from_node},
     transcript::{cause_of, names_no_repository},
@@ -164,29 +167,45 @@ pub(crate) fn with_sight(finding: Finding, case: &Case<'_>, sight: &Sight<'_>) -
     }
 }
 
-/// The node was told that it is missing, and here it is: never a confident old verdict.
+/// The node was told that it is missing, and here it is: never a confident old verdict, unless the
+/// runtime's log says that it was the registry itself that said so.
 pub(crate) fn there_now(case: &Case<'_>, cause: CauseId, sight: &Sight<'_>) -> Finding {
-    let mut finding = case
-        .finding(
-            cause,
-            Confidence::Possible,
-            case.image_object(),
-            format!(
-                "the registry has `{}` now, and the node was told that it has not",
-                case.image_name()
-            ),
-        )
-        .rival(
+    let image = case.image_name();
+    let told = own_lacks(case);
+    let mut finding = case.finding(
+        cause,
+        if told.is_some() {
+            Confidence::Likely
+        } else {
+            Confidence::Possible
+        },
+        case.image_object(),
+        if told.is_some() {
+            format!("the registry has `{image}` now, and had it not at the node's last try")
+        } else {
+            format!("the registry has `{image}` now, and the node was told that it has not")
+        },
+    );
+    finding = match &told {
+        Some(said) => with_line(finding, case, said).rules_out(
+            CauseId::MirrorMisconfigured,
+            "the runtime's log says that the registry itself answered so",
+        ),
+        None => finding.rival(
             CauseId::MirrorMisconfigured,
             "a mirror or cache that the node asks may not have it yet",
             case.node_view_question().map_or_else(
                 || "the runtime's configuration on the node".to_owned(),
                 |question| question.to_string(),
             ),
-        );
+        ),
+    };
     finding = with_sight(finding, case, sight);
     if let Some(look) = from_node(case) {
         finding = with_seen(finding, case, &look);
+        if told.is_none() {
+            finding = open_logs(finding, case);
+        }
     }
     if let Some(behind) = cause_of(sight.transcript)
         && behind != cause
