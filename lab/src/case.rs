@@ -58,7 +58,8 @@ pub struct Case {
     /// Where the tool is run.
     #[serde(default)]
     pub from: Place,
-    /// Further arguments of `pulldoctor diagnose`; `$NAMESPACE` as in manifests.
+    /// Further arguments of `pulldoctor diagnose`; `$NAMESPACE` as in manifests, and `$LOGS` for the
+    /// folder of the lab's logs (`$LOGS/n1.containerd.log`).
     #[serde(default)]
     pub args: Vec<String>,
     /// What the tool must say.
@@ -228,6 +229,13 @@ pub enum Fault {
         /// The node.
         node: String,
     },
+    /// The kubelet is restarted with other settings (exclusive).
+    KubeletConfig {
+        /// The node.
+        node: String,
+        /// Fields of `KubeletConfiguration` v1beta1, and what they are to be.
+        settings: BTreeMap<String, serde_json::Value>,
+    },
     /// An image is on the node already, under this reference.
     Preloaded {
         /// The node.
@@ -267,6 +275,7 @@ impl Fault {
             | Self::FillInodes { node, .. }
             | Self::PauseMissing { node }
             | Self::ContainerdStopped { node }
+            | Self::KubeletConfig { node, .. }
             | Self::Preloaded { node, .. } => node,
         }
     }
@@ -396,6 +405,9 @@ pub struct ExpectedIncident {
     /// Causes that must stand in `also`.
     #[serde(default)]
     pub also: Vec<String>,
+    /// Causes that must not stand in `also`.
+    #[serde(default)]
+    pub not_also: Vec<String>,
     /// Words that the summary must hold.
     #[serde(default)]
     pub summary: Vec<String>,

@@ -130,10 +130,15 @@ fn differences(expected: &ExpectedIncident, incident: &Value) -> Vec<String> {
             }
         }
     }
-    for decided in &expected.not_rivals {
-        let rivals = incident["rivals"].as_array();
-        if rivals.is_some_and(|list| list.iter().any(|one| one["cause"] == decided.as_str())) {
-            wrong.push(format!("`{cause}` still has the rival `{decided}`"));
+    for (key, causes) in [
+        ("rivals", &expected.not_rivals),
+        ("also", &expected.not_also),
+    ] {
+        for other in causes {
+            let list = incident[key].as_array();
+            if list.is_some_and(|list| list.iter().any(|one| one["cause"] == other.as_str())) {
+                wrong.push(format!("`{cause}` names `{other}` in {key}"));
+            }
         }
     }
     let summary = text(&incident["summary"]);
@@ -254,6 +259,7 @@ mod tests {
                 rivals: Vec::new(),
                 not_rivals: vec!["blocked-by-policy".to_owned()],
                 also: Vec::new(),
+                not_also: vec!["mirror-misconfigured".to_owned()],
                 summary: vec!["429".to_owned()],
                 from: Vec::new(),
                 pods: vec!["api-*".to_owned()],
@@ -290,9 +296,10 @@ mod tests {
         assert_eq!(wrong.len(), 5, "{wrong:?}");
         let mut other = said();
         other["incidents"][0]["rivals"] = json!([{"cause": "blocked-by-policy"}]);
+        other["incidents"][0]["also"] = json!([{"cause": "mirror-misconfigured"}]);
         other["gaps"] = json!([]);
         let wrong = report(&expected("likely"), 1, &other);
-        assert_eq!(wrong.len(), 2, "{wrong:?}");
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
     }
 
     #[test]

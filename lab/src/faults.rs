@@ -1,5 +1,7 @@
 //! Injects faults and takes them back, also those that an earlier run left behind.
 
+mod means;
+
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -12,8 +14,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::case::{Fault, FirewallAction, RouteKind};
-use crate::control_plane;
-use crate::exec;
 use crate::images::{self, Recipe};
 use crate::labd;
 use crate::net::Namespace;
@@ -21,6 +21,7 @@ use crate::node::{self, Node};
 use crate::paths;
 use crate::registries::{REGISTRIES, TOKEN_SERVICES};
 use crate::state::State;
+use means::{lose_layers, own_address, own_disk, wait_for_statistics, wait_until_listed};
 
 /// Go's resolver looks at `/etc/resolv.conf` at most every 5 s (net/dnsclient_unix.go).
 const RESOLVER_REREAD: Duration = Duration::from_millis(5200);
@@ -58,6 +59,9 @@ enum Undo {
         argv: Vec<String>,
     },
     RestartContainerd {
+        node: String,
+    },
+    RestartKubelet {
         node: String,
     },
     ImportPause {
@@ -135,6 +139,15 @@ impl Lab {
         node.start_containerd(&mut state, &namespace, env)
     }
 
+    fn restart_kubelet(&self, node: Node) -> Result<()> {
+        let namespace = self.namespace(node.name)?;
+        let mut state = self.state();
+        node.stop_kubelet(&state)?;
+        node.start_kubelet(&mut state, &namespace)?;
+        drop(state);
+        node.wait_for_settings(&namespace)
+    }
+
     fn undo(&self, undo: &Undo) -> Result<()> {
         match undo {
             Undo::RemoveHost { name } => labd::delete_host(name),
@@ -168,6 +181,7 @@ impl Lab {
             }
             Undo::Run { node, argv } => self.namespace(node)?.run(argv.clone()).map(|_| ()),
             Undo::RestartContainerd { node } => self.restart_containerd(node::by_name(node)?, &[]),
+            Undo::RestartKubelet { node } => self.restart_kubelet(node::by_name(node)?),
             Undo::ImportPause { node } => {
                 let pause = paths::data("images/pause.tar");
                 node::by_name(node)?.import(&self.namespace(node)?, &pause)
@@ -345,6 +359,17 @@ impl<'a> Injected<'a> {
                 self.note(Undo::RestartContainerd { node: node.clone() })?;
                 node::by_name(&node)?.stop_containerd(&self.lab.state())
             }
+            Fault::KubeletConfig { settings, .. } => {
+                let file = paths::KUBELET_CONFIG;
+                let mut config: Value = serde_json::from_str(&fs::read_to_string(namespace.path(file))?)?;
+                for (field, value) in settings {
+                    config[field] = value.clone();
+                }
+                // Taken back in reverse: the file first.
+                self.note(Undo::RestartKubelet { node: node.clone() })?;
+                self.replace_file(&namespace, file, &config.to_string(), false)?;
+                self.lab.restart_kubelet(node::by_name(&node)?)
+            }
             Fault::Preloaded { image, listed, .. } => {
                 self.note(Undo::RemoveImage { node: node.clone(), image: image.clone() })?;
                 let run = self.journal.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -454,109 +479,9 @@ impl<'a> Injected<'a> {
     }
 }
 
-/// Waits until the kubelet's own statistics show what was done to the disk: it looks every few
-/// seconds, and a disk that fills up in real life has been full for longer than that.
-fn wait_for_statistics(node: &str, figure: &str, most: u64) -> Result<()> {
-    let path = format!("/api/v1/nodes/{node}/proxy/stats/summary");
-    let shown = exec::wait_until(Duration::from_secs(45), Duration::from_millis(500), || {
-        control_plane::get(&path).is_ok_and(|summary| {
-            let value = &summary["node"]["runtime"]["imageFs"][figure];
-            value.as_u64().is_some_and(|value| value <= most)
-        })
-    });
-    if !shown {
-        bail!("the kubelet's statistics of {node} do not show the full disk after 45 s");
-    }
-    Ok(())
-}
-
-/// Downloads an image without unpacking it, and takes the files of its layers away under
-/// containerd's feet.
-fn lose_layers(node: Node, namespace: &Namespace, image: &str) -> Result<()> {
-    let fetch = [
-        "content",
-        "fetch",
-        "--hosts-dir",
-        "/etc/containerd/certs.d",
-        image,
-    ];
-    node.ctr(namespace, &fetch)
-        .timeout(Duration::from_secs(60))
-        .run()
-        .context("failed to download the image")?;
-    let host = image.split('/').next().unwrap_or(image);
-    let list = node.ctr(namespace, &["content", "ls"]).run()?;
-    // Manifests and configs are small: what is larger than 64 KiB is a layer.
-    let script = list
-        .lines()
-        .filter(|line| line.contains(&format!("distribution.source.{host}=")))
-        .filter_map(|line| line.split_whitespace().next()?.strip_prefix("sha256:"))
-        .map(|digest| {
-            format!("/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256/{digest}")
-        })
-        .collect::<Vec<_>>()
-        .join(" ");
-    if script.is_empty() {
-        bail!("the store holds nothing of {host}");
-    }
-    let script = format!("find {script} -size +64k -print -delete");
-    if namespace.run(["sh", "-c", &script])?.trim().is_empty() {
-        bail!("the image has no layer larger than 64 KiB");
-    }
-    Ok(())
-}
-
-fn wait_until_listed(node: &str, image: &str) -> Result<()> {
-    let listed = exec::wait_until(Duration::from_secs(60), Duration::from_millis(500), || {
-        control_plane::get(&format!("/api/v1/nodes/{node}")).is_ok_and(|object| {
-            let images = object["status"]["images"].as_array();
-            images.into_iter().flatten().any(|entry| {
-                entry["names"]
-                    .as_array()
-                    .is_some_and(|names| names.iter().any(|name| name == image))
-            })
-        })
-    });
-    if !listed {
-        bail!("node {node} does not list {image} after 60 s");
-    }
-    Ok(())
-}
-
-fn own_disk(name: &str) -> Result<()> {
-    if node::by_name(name)?.disk_mib.is_none() {
-        bail!("{name} has no disk of its own to fill: only n3 has");
-    }
-    Ok(())
-}
-
-/// An address in 10.78.16.0/20 that the name alone decides; two names of the same run that
-/// fell on the same one would be a matter of one in 4,000.
-fn own_address(name: &str) -> Ipv4Addr {
-    let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-    let (high, low) = match digest.as_ref() {
-        [high, low, ..] => (*high, *low),
-        _ => (0, 0),
-    };
-    Ipv4Addr::new(10, 78, 16 + high % 16, low)
-}
-
 /// Reads what a file of the lab's data folder holds; empty when it is absent.
 pub(crate) fn read(path: &Path) -> String {
     fs::read(path)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn own_addresses_are_stable_and_in_range() {
-        let address = own_address("cut-off.example.com");
-        assert_eq!(address, own_address("cut-off.example.com"));
-        assert!((16..32).contains(&address.octets()[2]));
-        assert_ne!(address, own_address("other.example.com"));
-    }
 }

@@ -17,6 +17,7 @@ pub mod faults;
 pub mod http_unix;
 pub mod images;
 pub mod kills;
+pub mod kubelet;
 pub mod labd;
 pub mod lifecycle;
 pub mod needs;

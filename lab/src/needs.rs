@@ -70,7 +70,13 @@ pub fn of(case: &Case) -> Result<Vec<Need>> {
     if case.from == Place::Outside {
         needs.push(Need::Outside);
     }
-    if !case.nodes.is_empty() {
+    let runs = case.runs.iter().flat_map(|run| &run.args);
+    let reads_logs = case
+        .args
+        .iter()
+        .chain(runs)
+        .any(|arg| arg.contains("$LOGS"));
+    if !case.nodes.is_empty() || reads_logs {
         needs.push(Need::Nodes);
     }
     let mut texts = vec![case.manifests()?];
@@ -165,6 +171,11 @@ mod tests {
             ("", &volume, Need::Registries),
             ("", &node, Need::Nodes),
             ("nodes: [n1]", &fine, Need::Nodes),
+            (
+                "args: [--runtime-log, n1=$LOGS/n1.kubelet.log]",
+                &fine,
+                Need::Nodes,
+            ),
             ("from: outside", &fine, Need::Outside),
             ("", &policy, Need::OtherObjects),
             ("", &other, Need::OtherObjects),

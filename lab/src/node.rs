@@ -1,4 +1,4 @@
-//! The nodes: what each is, and its containerd and kubelet.
+//! The nodes: what each is, and its containerd.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ pub const NODES: [Node; 3] = [
     },
 ];
 
-const SOCKET: &str = "/run/containerd/containerd.sock";
+pub(crate) const SOCKET: &str = "/run/containerd/containerd.sock";
 
 /// The node of that name.
 ///
@@ -207,49 +207,10 @@ impl Node {
         }
     }
 
-    fn kubelet_config(&self) -> serde_json::Value {
-        let serial = self.disk_mib.is_some();
-        let mut config = json!({
-            "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-            "address": self.address,
-            "authentication": {
-                "anonymous": {"enabled": false}, "webhook": {"enabled": true},
-                "x509": {"clientCAFile": "/etc/kubernetes/ca.crt"}},
-            "authorization": {"mode": "Webhook"},
-            "tlsCertFile": "/etc/kubernetes/kubelet.crt",
-            "tlsPrivateKeyFile": "/etc/kubernetes/kubelet.key",
-            "containerRuntimeEndpoint": format!("unix://{SOCKET}"),
-            "cgroupDriver": "cgroupfs", "failCgroupV1": false,
-            "cgroupRoot": format!("/{}/{}", cgroup::TOP, self.name),
-            "oomScoreAdj": 0, "failSwapOn": false,
-            "clusterDomain": "cluster.local", "resolvConf": "/etc/resolv.conf",
-            "staticPodPath": "/etc/kubernetes/manifests",
-            "healthzBindAddress": "127.0.0.1", "healthzPort": 10248,
-            // Nothing is evicted for lack of disk: a full disk must show as a failed pull.
-            "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%",
-                             "nodefs.inodesFree": "0%", "imagefs.available": "0%", "imagefs.inodesFree": "0%"},
-            "imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99,
-            "enableSystemLogHandler": true, "enableSystemLogQuery": true,
-            "registryPullQPS": 50, "registryBurst": 100,
-            "maxPods": 200, "nodeStatusUpdateFrequency": "5s",
-            "cpuManagerPolicy": "none", "shutdownGracePeriod": "0s",
-        });
-        if serial {
-            // n3 pulls one image at a time, as a kubelet does by default.
-            config["serializeImagePulls"] = json!(true);
-            config["registerWithTaints"] = json!([{"key": "lab.pulldoctor.dev/small-disk", "value": "true", "effect": "NoSchedule"}]);
-        } else {
-            // Several cases share the node: a stalled pull of one must not hold the others.
-            config["serializeImagePulls"] = json!(false);
-            config["maxParallelImagePulls"] = json!(20);
-        }
-        config
-    }
-
     /// The log of one of its programs. It is `/var/log/PROGRAM.log` to the node itself too, where
     /// a kubelet without journald looks for it: a hard link, since it follows no symbolic one out
     /// of that folder.
-    fn log(&self, program: &str) -> Result<PathBuf> {
+    pub(crate) fn log(&self, program: &str) -> Result<PathBuf> {
         let log = paths::data("logs").join(format!("{}.{program}.log", self.name));
         let own = paths::data("namespaces")
             .join(self.name)
@@ -308,7 +269,12 @@ impl Node {
     /// # Errors
     /// When it does not end within 10 s.
     pub fn stop_containerd(&self, state: &State) -> Result<()> {
-        let role = format!("{}/containerd", self.name);
+        self.stop("containerd", state)
+    }
+
+    /// Ends one of its programs, where it runs.
+    pub(crate) fn stop(&self, program: &str, state: &State) -> Result<()> {
+        let role = format!("{}/{program}", self.name);
         let Some(pid) = state.pid(&role) else {
             return Ok(());
         };
@@ -317,7 +283,7 @@ impl Node {
         if !exec::wait_until(Duration::from_secs(10), pause, || {
             state.pid(&role).is_none()
         }) {
-            bail!("containerd of {} does not end", self.name);
+            bail!("{program} of {} does not end", self.name);
         }
         Ok(())
     }
@@ -395,30 +361,6 @@ impl Node {
                 format!("failed to import {} into {}", archive.display(), self.name)
             })?;
         Ok(())
-    }
-
-    /// Starts the kubelet.
-    ///
-    /// # Errors
-    /// When the process cannot be started.
-    pub fn start_kubelet(&self, state: &mut State, namespace: &Namespace) -> Result<()> {
-        let log = self.log("kubelet")?;
-        let mut argv = namespace.enter();
-        argv.extend([
-            paths::bin().join("kubelet").display().to_string(),
-            "--config=/etc/kubernetes/kubelet.yaml".into(),
-            "--kubeconfig=/etc/kubernetes/kubelet.kubeconfig".into(),
-            format!("--hostname-override={}", self.name),
-            format!("--node-ip={}", self.address),
-            "--v=2".into(),
-        ]);
-        if self.disk_mib.is_some() {
-            // How soon `stats/summary` shows a disk that is full.
-            argv.push("--housekeeping-interval=2s".into());
-        }
-        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", paths::bin().display());
-        let pid = exec::daemon(&argv, &[("PATH", path)], &log, &cgroup::procs_file())?;
-        state.add_process(&format!("{}/kubelet", self.name), pid, &log)
     }
 
     /// True when the API server says that the node is Ready.

@@ -9,6 +9,9 @@ use anyhow::{Context, Result};
 /// Root of everything that a running lab owns; `down` removes it whole.
 pub const DATA: &str = "/var/lib/pulldoctor-lab";
 
+/// Where each node has the settings of its kubelet.
+pub const KUBELET_CONFIG: &str = "/etc/kubernetes/kubelet.yaml";
+
 /// A path under [`DATA`].
 pub fn data(relative: impl AsRef<Path>) -> PathBuf {
     Path::new(DATA).join(relative)

@@ -3,6 +3,8 @@
 
 use anyhow::{Result, bail};
 
+use crate::paths;
+
 /// Values of `$PUBLIC_IMAGE`, `$PUBLIC_REPOSITORY` and `$PRIVATE_IMAGE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variables {
@@ -50,11 +52,12 @@ impl Variables {
             .unwrap_or(&self.public)
     }
 
-    /// Puts the values into a text.
+    /// Puts the values into a text, and the place of the lab's logs for `$LOGS`.
     pub fn fill(&self, text: &str) -> String {
         text.replace("$PUBLIC_IMAGE", &self.public)
             .replace("$PUBLIC_REPOSITORY", self.repository())
             .replace("$PRIVATE_IMAGE", &self.private)
+            .replace("$LOGS", &paths::data("logs").display().to_string())
     }
 }
 
