@@ -2,6 +2,7 @@
 
 mod given;
 mod names;
+mod pulls;
 mod sieve;
 
 pub use given::{GivenLog, GivenLogs, LogError};

@@ -340,6 +340,17 @@ fn what_each_host_said_stands_in_containerds_log() {
             registry.clone()
         )
     );
+    for older in [
+        "trying next host - response was http.StatusNotFound (host=\"mirror.example.com\")",
+        "trying next host - response was 404 Not Found (host=\"mirror.example.com\")",
+        "fetch failed after status: 404 Not Found (host=\"mirror.example.com\")",
+    ] {
+        assert_eq!(
+            word(&read(older).fault),
+            "manifest-missing/unknown",
+            "{older}"
+        );
+    }
     assert_eq!(
         line("fetch failed", "503 Service Unavailable", own),
         ("server-error/503".to_owned(), registry, None)

@@ -7,6 +7,7 @@ use pulldoctor_messages::{LogLevel, log_line_body, read_log_line};
 use pulldoctor_model::{LogLine, NodeLogs, clean_line, without_secrets};
 
 use super::names::{About, Names};
+use super::pulls::Pulls;
 use crate::lines::Lines;
 
 /// How many bytes of a line, or of an entry over several lines, are read.
@@ -33,6 +34,7 @@ pub(crate) enum Place {
 pub(crate) struct Sieve {
     images: Vec<String>,
     names: Option<Names>,
+    pulls: Option<Pulls>,
     nodes: Vec<String>,
     near: Timestamp,
     place: Place,
@@ -79,6 +81,7 @@ impl Sieve {
         Self {
             // It fails where there are too many patterns: there is a limit to the images.
             names: Names::new(&images).ok(),
+            pulls: Pulls::new().ok(),
             images,
             nodes,
             near,
@@ -98,6 +101,9 @@ impl Sieve {
         self.open = None;
         self.is_unplaced = false;
         self.is_silent = true;
+        if let Some(pulls) = &mut self.pulls {
+            pulls.begin();
+        }
         self.place = place;
         self.unit = clean_line(unit).into_owned();
         Lines::new(LINE_MOST)
@@ -127,7 +133,9 @@ impl Sieve {
         }
         if line.ends_with(b"=<") {
             self.open = Some(String::from_utf8_lossy(line).into_owned());
-        } else if self.names.as_ref().is_some_and(|names| names.may_be(line)) {
+        } else if self.names.as_ref().is_some_and(|names| names.may_be(line))
+            || self.pulls.as_ref().is_some_and(|pulls| pulls.may_be(line))
+        {
             let line = whole_words(line);
             self.entry(&String::from_utf8_lossy(line));
         }
@@ -154,11 +162,26 @@ impl Sieve {
         let Some(names) = &self.names else {
             return;
         };
-        let found = names.of(line.as_bytes());
+        let mut found = names.of(line.as_bytes());
+        let pulls = self
+            .pulls
+            .as_mut()
+            .filter(|pulls| pulls.may_be(line.as_bytes()));
+        if found.is_empty() && pulls.is_none() {
+            return;
+        }
+        let mut entry = read_log_line(line, self.near);
+        let is_told = found.iter().any(|(_, about)| *about == About::Image);
+        if let Some(image) = pulls.and_then(|pulls| pulls.hear(entry.host.as_deref(), &entry.text))
+            && !is_told
+        {
+            found = names.of(image.as_bytes());
+            found.retain(|(_, about)| *about == About::Image);
+            entry.text = format!("{} while pulling \"{image}\"", entry.text);
+        }
         if found.is_empty() {
             return;
         }
-        let entry = read_log_line(line, self.near);
         let node = match &self.place {
             Place::Node(node) => Some(node.clone()),
             Place::Hosts => match &entry.host {
@@ -376,6 +399,26 @@ mod tests {
                 "containerd: PullImage \"reg.lab/shop/web:1\" failed: x"
             ]
         );
+    }
+
+    #[test]
+    fn what_a_host_said_belongs_to_the_pull_that_went_on() {
+        let line =
+            |message: &str| format!("time=\"2026-11-23T12:00:00Z\" level=info msg={message}\n");
+        let starts = |image: &str| line(&format!("\"PullImage \\\"{image}\\\"\""));
+        let lacks = line("\"trying next host - response was http.StatusNotFound\" host=mirror.lab");
+        let alone = [starts(IMAGE), lacks.clone()].concat();
+        assert_eq!(
+            on_n1(&alone),
+            [
+                "containerd: PullImage \"reg.lab/shop/api:1\"",
+                "containerd: trying next host - response was http.StatusNotFound (host=\"mirror.lab\") while pulling \"reg.lab/shop/api:1\""
+            ]
+        );
+        let of_another = [starts("other.lab/a:1"), lacks.clone()].concat();
+        assert!(on_n1(&of_another).is_empty());
+        let of_either = [starts(IMAGE), starts("other.lab/a:1"), lacks].concat();
+        assert_eq!(on_n1(&of_either).len(), 1);
     }
 
     #[test]

@@ -104,10 +104,19 @@ fn begins_try(line: &str) -> bool {
 pub(crate) fn own_answer<'a>(case: &Case<'a>) -> Option<Said<'a>> {
     let registry = case.registry();
     newest_try(case).find(|said| {
-        let asked = said.reading.url.as_ref();
-        asked.is_some_and(|url| url.is_manifest && is_own(&url.host, &registry))
-            && said.reading.facts.mirrored_registry.is_none()
+        let asks_manifest = match &said.reading.url {
+            Some(url) => url.is_manifest && said.reading.facts.mirrored_registry.is_none(),
+            None => goes_on(&said.line.text),
+        };
+        asks_manifest && host_of(said).is_some_and(|host| is_own(&host, &registry))
     })
+}
+
+/// Whether a runtime says with this line what one of its hosts answered.
+fn goes_on(line: &str) -> bool {
+    ["trying next host", "fetch failed", "next endpoint"]
+        .iter()
+        .any(|words| line.contains(words))
 }
 
 /// Whether the registry itself told the node that it lacks the image.
@@ -145,10 +154,7 @@ pub(crate) fn mirror<'a>(case: &Case<'a>) -> Option<Mirror<'a>> {
     newest_try(case).find_map(|said| {
         let host = host_of(&said)?;
         let marked = said.reading.facts.mirrored_registry.as_deref() == Some(registry.as_str());
-        let goes_on = ["trying next host", "next endpoint"]
-            .iter()
-            .any(|words| said.line.text.contains(words));
-        if is_own(&host, &registry) || !(marked || goes_on) {
+        if is_own(&host, &registry) || !(marked || goes_on(&said.line.text)) {
             return None;
         }
         let how = how(&said.reading.fault)?;
@@ -359,6 +365,27 @@ mod tests {
                 .judge();
             assert_eq!(finding.confidence, Confidence::Possible, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn older_runtimes_name_the_host_alone() {
+        let lacks = |host: &str| {
+            format!(
+                "trying next host - response was http.StatusNotFound (host=\"{host}\") while pulling \"{IMAGE}\""
+            )
+        };
+        let served = || own_network(challenged(IMAGE, &[], granted(200)));
+        let by_mirror = lacks("mirror.example.com");
+        let finding = said(&[STARTS, &by_mirror]).node_view(served()).judge();
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        let by_both = lacks("registry.example.com");
+        let finding = said(&[STARTS, &by_mirror, &by_both])
+            .registry(there(IMAGE))
+            .node_view(served())
+            .judge();
+        assert_eq!(finding.cause, CauseId::ImageNotFoundTag);
+        assert_eq!(finding.confidence, Confidence::Likely);
     }
 
     #[test]

@@ -103,14 +103,24 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "(trying next host|fetch failed) after status: {n}{..}url={url}",
         |d, c| {
-            d.layer(Layer::LogLine);
-            d.runtime(Runtime::Containerd);
             d.request(Some(Method::Head), c.get(1));
-            if let Ok(status @ 300..=599) = c.get(0).parse() {
-                d.status(status);
-            }
+            host_said(d, c.get(0));
         },
     ),
+    // Up to 2.1 without the URL.
+    rule(
+        "(trying next host|fetch failed) after status: {n}",
+        |d, c| host_said(d, c.get(0)),
+    ),
+    rule(
+        "trying next host - response was http.statusnotfound",
+        |d, _| {
+            host_said(d, "404");
+        },
+    ),
+    rule("trying next host - response was {n}", |d, c| {
+        host_said(d, c.get(0));
+    }),
     rule("trying next host", |d, _| {
         d.layer(Layer::LogLine);
         d.runtime(Runtime::Containerd);
@@ -320,6 +330,15 @@ fn host_failed(d: &mut Draft<'_>, host: &str) {
     d.operation(Operation::Resolve);
     if d.url.is_none() {
         d.url = crate::url::parse(&format!("https://{host}/v2/")).map(|p| p.facts);
+    }
+}
+
+/// What one of several hosts answered to a question for a manifest.
+fn host_said(d: &mut Draft<'_>, status: &str) {
+    d.layer(Layer::LogLine);
+    d.runtime(Runtime::Containerd);
+    if let Ok(status @ 300..=599) = status.parse() {
+        d.status(status);
     }
 }
 
