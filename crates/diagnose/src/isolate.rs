@@ -4,6 +4,8 @@
 //! be good from the same registry on the suspect node, and one from another registry there. What
 //! each of them said stays as it was said; here it is weighed, without I/O.
 
+mod weigh;
+
 use pulldoctor_model::{CauseId, Confidence, Family, KubeletPull, TrialRole, registry::Transcript};
 use serde::Serialize;
 
@@ -212,7 +214,8 @@ impl Fault {
 pub struct Isolation {
     /// Whose fault it is.
     pub fault: Fault,
-    /// The cause that the failed trials agree on, and how sure it is.
+    /// The cause that the failed trials agree on, or that of the pod's own diagnosis (see
+    /// [`Isolation::weighed`]), and how sure it is.
     pub cause: Option<(CauseId, Confidence)>,
     /// One sentence.
     pub summary: String,

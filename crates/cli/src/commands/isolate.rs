@@ -4,7 +4,10 @@ use anyhow::{Context as _, anyhow};
 use pulldoctor_cluster::{
     Cluster, IsolateError, IsolationPlan, Namespaces, Place, PlannedTrial, Scope, Suspect, Target,
 };
-use pulldoctor_diagnose::isolate::{Fault, Isolation, Trial, TrialResult, isolate};
+use pulldoctor_diagnose::{
+    isolate::{Fault, Isolation, Trial, TrialResult, isolate},
+    node_questions,
+};
 use pulldoctor_model::{
     Answer, ContainerKind, Evidence, ExitCode, GapReason, KubeletPull, Question, ReportGap,
     Symptom, TrialRole, clean_line, registry::Transcript,
@@ -181,13 +184,21 @@ async fn find(
             .map_err(node_view::unseen)?;
         return node_view::plan_text(&plan, &questions, options.output.format).map(Found::Access);
     }
-    // A probe first: a pull that hangs would hold up the pulls of others on that node.
+    // A probe first: a pull that hangs would hold up the pulls of others on that node. What the
+    // diagnosis of the pod asks is asked beside it.
     let mut views: Vec<Question> = plan.trials.iter().filter_map(view_of).collect();
     views.extend(subject.view());
+    let is_view = |question: &Question| matches!(question, Question::NodeView { .. });
+    views.extend(node_questions(&evidence).into_iter().filter(is_view));
+    views.extend(pulldoctor_diagnose::questions(&evidence));
     progress.say(format!("looking from {}", clean_line(&subject.node)));
     cluster.answer(&views, &mut evidence).await;
     progress.say("pulling");
-    cluster.answer(&questions, &mut evidence).await;
+    let further = node_questions(&evidence);
+    let mut all = questions.clone();
+    all.extend(further);
+    all.extend(pulldoctor_diagnose::questions(&evidence));
+    cluster.answer(&all, &mut evidence).await;
     let (document, exit) = document(subject, plan, &evidence);
     Ok(Found::Document(Box::new(document), exit))
 }
@@ -313,7 +324,14 @@ fn document(
             result,
         });
     }
-    let found = isolate(&subject.node, image.as_deref(), &trials);
+    let mut found = isolate(&subject.node, image.as_deref(), &trials);
+    // The pod's symptom is the last one.
+    if let Some(diagnosis) = pulldoctor_diagnose::judge(evidence)
+        .into_iter()
+        .find(|diagnosis| diagnosis.symptom + 1 == evidence.symptoms.len())
+    {
+        found = found.weighed(&trials, &diagnosis.first);
+    }
     let exit = exit(&found, &gaps);
     let document = IsolateDocument {
         schema: IsolateDocument::SCHEMA,

@@ -390,6 +390,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_question_is_said_once_with_all_that_was_seen() {
+        let item = |answer: &str| EvidenceItem {
+            question: "does node `n2` reach it?".to_owned(),
+            answer: answer.to_owned(),
+            from: Vantage::Node("n2".to_owned()),
+            took_ms: None,
+        };
+        let (one, other) = (item("dns failed"), item("the same here"));
+        let text = evidence(&one, [&one, &other].into_iter());
+        let expected = "does node `n2` reach it? dns failed; the same here (node/n2)";
+        let told: String = text.0.into_iter().map(|span| span.text).collect();
+        assert_eq!(told, expected);
+    }
+
+    #[test]
     fn ids_of_one_kind_are_said_together() {
         assert_eq!(
             together(&[
