@@ -1,4 +1,4 @@
-//! Which image a node's containerd pulls while it says what a host answered. Up to 2.1 those lines
+//! Which image a node's containerd pulls while it says what a host answered. Up to 2.2 those lines
 //! name the host and not the image.
 
 use std::collections::VecDeque;

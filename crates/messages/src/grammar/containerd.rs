@@ -99,7 +99,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("mount callback failed on {w}", |d, _| {
         d.runtime(Runtime::Containerd);
     }),
-    // What one of several hosts said, from 2.2 on (`core/remotes/docker/resolver.go`).
+    // What one of several hosts said, from 2.3 on (`core/remotes/docker/resolver.go`).
     rule(
         "(trying next host|fetch failed) after status: {n}{..}url={url}",
         |d, c| {
@@ -107,7 +107,7 @@ pub(super) const RULES: &[Rule] = &[
             host_said(d, c.get(0));
         },
     ),
-    // Up to 2.1 without the URL.
+    // Up to 2.2 without the URL.
     rule(
         "(trying next host|fetch failed) after status: {n}",
         |d, c| host_said(d, c.get(0)),
