@@ -6,7 +6,10 @@
 
 mod weigh;
 
-use pulldoctor_model::{CauseId, Confidence, Family, KubeletPull, TrialRole, registry::Transcript};
+use pulldoctor_model::{
+    CauseId, Confidence, Family, KubeletPull, TrialRole,
+    registry::{StageName, Transcript},
+};
 use serde::Serialize;
 
 use crate::{read_text, transcript::cause_of};
@@ -32,6 +35,8 @@ pub enum TrialOutcome {
     /// The layers were on the node: only the name was resolved, which asks the registry for the
     /// manifest and for nothing else.
     Resolved,
+    /// Nothing was pulled: the registry answered a probe from the node.
+    Answered,
     /// It cannot be pulled.
     Failed,
     /// The pod did not come to its pull.
@@ -46,6 +51,7 @@ impl TrialOutcome {
         match self {
             Self::Pulled => "pulled",
             Self::Resolved => "resolved",
+            Self::Answered => "answered",
             Self::Failed => "failed",
             Self::NotStarted => "not-started",
             Self::Untried => "untried",
@@ -74,7 +80,7 @@ impl Trial {
             TrialResult::Tried(pull) if pull.got && pull.was_there => TrialOutcome::Resolved,
             TrialResult::Tried(pull) if pull.got => TrialOutcome::Pulled,
             TrialResult::Tried(pull) if is_before_pull(&pull.reason) => TrialOutcome::NotStarted,
-            TrialResult::Probed(seen) if seen.first_failure().is_none() => TrialOutcome::Resolved,
+            TrialResult::Probed(seen) if has_answered(seen) => TrialOutcome::Answered,
             TrialResult::Tried(_) | TrialResult::Probed(_) => TrialOutcome::Failed,
         }
     }
@@ -102,6 +108,8 @@ impl Trial {
     fn is_good(&self) -> Option<bool> {
         match self.outcome() {
             TrialOutcome::Pulled | TrialOutcome::Resolved => Some(true),
+            // What it answered to the suspect's name says nothing about a good image.
+            TrialOutcome::Answered => self.cause().is_none().then_some(true),
             TrialOutcome::Failed if self.role.is_of_good_image() => {
                 let is_its_own = self.cause().is_some_and(|cause| {
                     matches!(
@@ -125,6 +133,27 @@ impl Trial {
             TrialOutcome::NotStarted | TrialOutcome::Untried => None,
         }
     }
+}
+
+/// Whether the registry answered the probe by its own judgement: it served the manifest, or refused
+/// it or a login. A fault of its own is a failure.
+fn has_answered(seen: &Transcript) -> bool {
+    seen.first_failure().is_none_or(|stage| {
+        matches!(
+            stage.stage,
+            StageName::Token | StageName::Manifest | StageName::Platform
+        ) && cause_of(seen).is_some_and(is_registrys_word)
+    })
+}
+
+/// Whether a cause of this kind lies in what the registry says to the name and the login, wherever
+/// it is asked from.
+fn is_registrys_word(cause: CauseId) -> bool {
+    matches!(cause.family(), Family::NotFound | Family::Credentials)
+        || matches!(
+            cause,
+            CauseId::PlatformMismatch | CauseId::UnsupportedManifest
+        )
 }
 
 /// Whether a failure of this kind is met while the layers come over the network, after the manifest
@@ -263,7 +292,10 @@ impl<'a> Table<'a> {
             .into_iter()
             .filter_map(|role| self.cause(role))
             .any(is_untested);
-        let is_shallow = trial.outcome() == TrialOutcome::Resolved;
+        let is_shallow = matches!(
+            trial.outcome(),
+            TrialOutcome::Resolved | TrialOutcome::Answered
+        );
         (!(good && is_deep && is_shallow)).then_some(good)
     }
 
@@ -282,6 +314,16 @@ impl<'a> Table<'a> {
             matches!(cause.family(), Family::Network | Family::Tls) && !is_after_manifest(cause)
         });
         on_the_way && self.good(TrialRole::SameRegistryHere) == Some(true)
+    }
+
+    /// Whether the registry gave its word to a probe from the node, and that word is what the image
+    /// fails for.
+    fn is_registrys_word_here(&self) -> bool {
+        self.of(TrialRole::SameRegistryHere)
+            .is_some_and(|trial| trial.outcome() == TrialOutcome::Answered)
+            && self
+                .cause(TrialRole::SuspectHere)
+                .is_some_and(is_registrys_word)
     }
 
     /// Where no image of the same registry could be tried.
@@ -326,6 +368,8 @@ impl<'a> Table<'a> {
         match (elsewhere, same, other) {
             // A good image of the same registry comes: neither the node nor the way is at fault.
             (Some(false), Some(true), _) => Fault::Image,
+            // Both nodes have the registry's word against the image, and it is reached.
+            (Some(false), None, _) if self.is_registrys_word_here() => Fault::Image,
             (Some(true), Some(true), _) => Fault::ImageOnNode,
             (Some(true), Some(false), Some(true)) => Fault::Path,
             // The image is well and the node pulls others: what failed here says which it is.
@@ -382,9 +426,17 @@ fn summary(fault: Fault, node: &str, image: Option<&str>, trials: &[Trial]) -> S
     let of = |role| trials.iter().find(|trial| trial.role == role);
     let elsewhere = of(TrialRole::SuspectElsewhere).map_or("another node", |it| it.node.as_str());
     let image = image.unwrap_or("the image");
+    let is_probed = of(TrialRole::SameRegistryHere)
+        .is_some_and(|trial| trial.outcome() == TrialOutcome::Answered);
     match fault {
+        Fault::Image if is_probed => format!(
+            "the image: `{image}` cannot be pulled on `{elsewhere}` either, and its registry answers `{node}`"
+        ),
         Fault::Image => format!(
             "the image: `{image}` cannot be pulled on `{elsewhere}` either, and `{node}` pulls another image of its registry"
+        ),
+        Fault::ImageOnNode if is_probed => format!(
+            "this image on this node: `{elsewhere}` gets `{image}`, and its registry answers `{node}`"
         ),
         Fault::Node => match of(TrialRole::SuspectElsewhere) {
             Some(_) => format!(

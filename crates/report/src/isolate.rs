@@ -36,7 +36,8 @@ pub struct IsolateTrial {
     pub image: String,
     /// The node; empty where none was found.
     pub node: String,
-    /// `pulled`, `resolved` (the image was on the node), `failed`, `not-started` or `untried`.
+    /// `pulled`, `resolved` (the image was on the node), `answered` (a probe, and no pull),
+    /// `failed`, `not-started` or `untried`.
     pub outcome: &'static str,
     /// The kubelet's reason, where it failed.
     pub reason: Option<String>,
@@ -137,6 +138,7 @@ fn line(page: &mut Page, trial: &IsolateTrial, verbose: bool) {
     let (label, word) = match trial.outcome {
         "pulled" => (Label::Proven, "PULLED"),
         "resolved" => (Label::Proven, "RESOLVED"),
+        "answered" => (Label::Proven, "ANSWERED"),
         "failed" => (Label::Error, "FAILED"),
         "not-started" => (Label::Error, "NOT STARTED"),
         _ => (Label::Faint, "NOT TRIED"),

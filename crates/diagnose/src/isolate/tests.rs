@@ -266,3 +266,42 @@ fn a_probe_stands_in_where_a_pull_would_hang() {
     );
     assert!(found.limits.iter().any(|limit| limit.contains("probe")));
 }
+
+#[test]
+fn a_registry_that_answers_a_probe_is_reached() {
+    let probed = |problem| Trial {
+        result: TrialResult::Probed(Box::new(crate::fixture::failed_at(
+            IMAGE,
+            pulldoctor_model::registry::StageName::Manifest,
+            problem,
+            pulldoctor_model::registry::Facts::None,
+        ))),
+        ..pulled(SameRegistryHere)
+    };
+    let missing = || probed(pulldoctor_model::registry::Problem::NotFound);
+    assert_eq!(missing().outcome(), TrialOutcome::Answered);
+    let both = |here, elsewhere, same| {
+        of(&[
+            failed(SuspectHere, here),
+            failed(SuspectElsewhere, elsewhere),
+            same,
+        ])
+    };
+    let found = both(MISSING, MISSING, missing());
+    assert_eq!(found.fault, Fault::Image);
+    assert_eq!(id(&found), Some(CauseId::ImageNotFoundTag));
+    assert!(found.summary.ends_with("its registry answers `n1`"));
+    // A registry with a fault of its own has not answered.
+    let broken = probed(pulldoctor_model::registry::Problem::ServerError);
+    assert_eq!(broken.outcome(), TrialOutcome::Failed);
+    assert_eq!(both(MISSING, MISSING, broken).fault, Fault::Undecided);
+    // That it is reached says nothing about a full disk.
+    assert_eq!(both(FULL, FULL, missing()).fault, Fault::Undecided);
+    // The other node has it: this one may be led to another registry.
+    let found = of(&[
+        failed(SuspectHere, MISSING),
+        pulled(SuspectElsewhere),
+        missing(),
+    ]);
+    assert_eq!(found.fault, Fault::Undecided);
+}
