@@ -192,7 +192,10 @@ fn expired(evidence: &Evidence, diagnoses: &[Diagnosis], index: &Index<'_>) -> V
                 names.push(&rest);
             }
             ReportGap {
-                what: format!("events of pods in {namespace}: {}", names.join(", ")),
+                what: format!(
+                    "read the events of pods in {namespace}: {}",
+                    names.join(", ")
+                ),
                 why: GapReason::Expired,
                 grant: None,
                 counts: true,
