@@ -5,8 +5,7 @@ mod common;
 use std::fs;
 
 use common::{Done, Run};
-use pulldoctor_testkit::image::Base;
-use pulldoctor_testkit::registry::{Directory, FakeRegistry, fill};
+use pulldoctor_testkit::registry::{Directory, FakeRegistry};
 use pulldoctor_testkit::spec::HostSpec;
 use pulldoctor_testkit::tls::Authority;
 use serde_json::{Value, json};
@@ -39,12 +38,9 @@ impl Lab {
         let authority = Authority::new("Company").expect("an authority");
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("ca.pem"), authority.pem()).expect("written");
-        let content = fill(&spec, "127.0.0.1", &Base::empty()).expect("content");
         let directory = Directory::new();
         let registry = runtime
-            .block_on(FakeRegistry::start_with(
-                spec, content, &authority, &directory,
-            ))
+            .block_on(FakeRegistry::start_filled(spec, &authority, &directory))
             .expect("a registry");
         Self {
             runtime,

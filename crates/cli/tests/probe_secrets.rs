@@ -6,8 +6,7 @@ use std::fs;
 
 use common::{Done, Run};
 use pulldoctor_testkit::api::{FakeCluster, Served};
-use pulldoctor_testkit::image::Base;
-use pulldoctor_testkit::registry::{Directory, FakeRegistry, fill};
+use pulldoctor_testkit::registry::{Directory, FakeRegistry};
 use pulldoctor_testkit::spec::HostSpec;
 use pulldoctor_testkit::tls::Authority;
 use serde_json::{Value, json};
@@ -36,9 +35,8 @@ impl Lab {
             "repositories": [{"name": "shop/api", "tags": [
                 {"tag": "1", "image": "index:amd64+arm64"}]}]}))
         .expect("a specification");
-        let content = fill(&spec, "127.0.0.1", &Base::empty()).expect("content");
         let directory = Directory::new();
-        let starting = FakeRegistry::start_with(spec, content, &authority, &directory);
+        let starting = FakeRegistry::start_filled(spec, &authority, &directory);
         let registry = runtime.block_on(starting).expect("a registry");
         let fake = FakeCluster::new();
         let address = "127.0.0.1:0".parse().expect("an address");

@@ -9,8 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use common::{Done, Run};
 use pulldoctor_testkit::{
     api::{FakeCluster, Forbid, Served},
-    image::Base,
-    registry::{Directory, FakeRegistry, fill},
+    registry::{Directory, FakeRegistry},
     spec::HostSpec,
     tls::Authority,
 };
@@ -46,9 +45,8 @@ impl Lab {
         let spec: HostSpec = serde_json::from_value(json!({"auth": auth,
             "repositories": [{"name": "shop/api", "tags": [{"tag": "v1"}, {"tag": "v2"}]}]}))
         .expect("a specification");
-        let content = fill(&spec, "127.0.0.1", &Base::empty()).expect("content");
         let directory = Directory::new();
-        let started = FakeRegistry::start_with(spec, content, &authority, &directory);
+        let started = FakeRegistry::start_filled(spec, &authority, &directory);
         let registry = runtime.block_on(started).expect("a registry");
         let lab = Self {
             runtime,

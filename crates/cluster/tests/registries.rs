@@ -20,8 +20,7 @@ use pulldoctor_model::{
 use pulldoctor_registry::{ProbeConfig, Resolvers};
 use pulldoctor_testkit::{
     api::{FakeCluster, Forbid},
-    image::Base,
-    registry::{Authorization, Directory, FakeRegistry, fill},
+    registry::{Authorization, Directory, FakeRegistry},
     spec::HostSpec,
     tls::Authority,
 };
@@ -57,8 +56,7 @@ impl Company {
         spec["repositories"] = json!([{"name": "shop/api",
             "tags": [{"tag": "1.4.1"}, {"tag": "1.4.3"}, {"tag": "1.4.4"}]}]);
         let spec: HostSpec = serde_json::from_value(spec).unwrap();
-        let content = fill(&spec, "127.0.0.1", &Base::empty()).unwrap();
-        FakeRegistry::start_with(spec, content, &self.authority, &self.directory)
+        FakeRegistry::start_filled(spec, &self.authority, &self.directory)
             .await
             .unwrap()
     }

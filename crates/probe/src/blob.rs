@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use pulldoctor_registry::judge::{
-    ArtifactKind, ConfigFacts, Document, Facts, Fault, Index, LayerFacts, LayersFacts, Manifest,
-    NodeImage, Platform, PlatformFacts, Problem, Role, StageName, StageOutcome, choose, end_stage,
-    parse_config, parse_manifest, problem_of_blob_status,
+    ArtifactKind, Document, Facts, Fault, Index, LayerFacts, LayersFacts, Manifest, NodeImage,
+    Platform, PlatformFacts, Problem, Role, StageName, StageOutcome, choose, config_facts,
+    end_stage, no_config, parse_manifest, problem_of_blob_status, read_config,
 };
 
 use crate::exchange::{Ask, Followed};
@@ -159,45 +159,13 @@ impl Look<'_> {
 
     fn read_config(&mut self, image: &NodeImage, manifest: &Manifest) {
         let since = Instant::now();
-        let mut facts = ConfigFacts {
-            compressed_bytes: manifest
-                .layers
-                .iter()
-                .fold(0_u64, |sum, layer| sum.saturating_add(layer.size)),
-            layers: manifest.layers.len(),
-            ..ConfigFacts::default()
-        };
-        let outcome = match &manifest.config {
-            None => Err(Fault::new(
-                Problem::ConfigMissing,
-                "the manifest names no config",
-            )),
-            Some(config) => {
-                self.fetch(image, &config.digest, MOST_MANIFEST, Problem::ConfigMissing)
-            }
-        };
-        let outcome = outcome.and_then(|(body, _)| {
-            let digest = manifest.config.as_ref().map_or("", |config| &config.digest);
-            let actual = digest_of(digest, &body).unwrap_or_default();
-            if actual != digest {
-                let text = format!("the config's bytes have digest {actual}, expected {digest}");
-                return Err(Fault::new(Problem::ConfigDamaged, text));
-            }
-            parse_config(&body)
-                .ok_or_else(|| Fault::new(Problem::ConfigDamaged, "the config is no JSON object"))
+        let outcome = manifest.config.as_ref().ok_or_else(no_config);
+        let outcome = outcome.and_then(|config| {
+            let (body, _) =
+                self.fetch(image, &config.digest, MOST_MANIFEST, Problem::ConfigMissing)?;
+            read_config(&config.digest, &body, digest_of)
         });
-        if let Ok(config) = &outcome {
-            facts.platform = config.platform.as_ref().map(ToString::to_string);
-            facts.has_command = config.has_command;
-            facts.created.clone_from(&config.created);
-        }
-        let text = format!(
-            "{}, {} layer{} of {} bytes",
-            facts.platform.as_deref().unwrap_or("no platform stated"),
-            facts.layers,
-            if facts.layers == 1 { "" } else { "s" },
-            facts.compressed_bytes
-        );
+        let (facts, text) = config_facts(manifest, outcome.as_ref().ok());
         let outcome = outcome.as_ref().map(|_| text);
         self.end(StageName::Config, since, Facts::Config(facts), outcome);
     }

@@ -30,7 +30,7 @@ pub use answer::{
 };
 pub use challenge::{Challenge, Scheme, parse_challenges};
 pub use destination::{Destination, RealmRule, judge_destination, same_registrable_domain};
-pub use document::{ImageConfig, parse_config};
+pub use document::{ImageConfig, config_facts, no_config, parse_config, read_config};
 pub use echo::{mask, secret_forms};
 pub use error_body::parse_error_body;
 pub use fault::{Fault, end_stage, show};

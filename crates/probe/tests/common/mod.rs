@@ -15,8 +15,7 @@ use pulldoctor_registry::judge::{
     NODE_PROTOCOL, NodeAsk, NodeImage, NodeLimits, NodeRole, NodeTarget, Problem, ResolveConf,
     StageName, StageOutcome, Transcript,
 };
-use pulldoctor_testkit::image::Base;
-use pulldoctor_testkit::registry::{Directory, FakeRegistry, fill};
+use pulldoctor_testkit::registry::{Directory, FakeRegistry};
 use pulldoctor_testkit::spec::{HostSpec, TlsMode};
 use pulldoctor_testkit::tls::Authority;
 use serde_json::{Value, json};
@@ -139,8 +138,7 @@ impl Company {
     }
 
     pub async fn registry(&self, spec: HostSpec) -> FakeRegistry {
-        let content = fill(&spec, "127.0.0.1", &Base::empty()).unwrap();
-        FakeRegistry::start_with(spec, content, &self.authority, &self.directory)
+        FakeRegistry::start_filled(spec, &self.authority, &self.directory)
             .await
             .unwrap()
     }

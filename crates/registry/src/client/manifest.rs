@@ -11,10 +11,10 @@ use super::fault::Fault;
 use super::probe::Run;
 use super::redirects::Followed;
 use crate::judge::{
-    ArtifactKind, ConfigFacts, Descriptor, Document, Facts, ImageConfig, Index, MANIFEST_TYPES,
-    Manifest, ManifestAnswer, ManifestFacts, PlatformFacts, Problem, Role, StageName, StageOutcome,
-    choose, is_digest, parse_config, parse_error_body, parse_manifest, problem_of_blob_status,
-    read_manifest_answer, wants_get,
+    ArtifactKind, Descriptor, Document, Facts, ImageConfig, Index, MANIFEST_TYPES, Manifest,
+    ManifestAnswer, ManifestFacts, PlatformFacts, Problem, Role, StageName, StageOutcome, choose,
+    config_facts, is_digest, no_config, parse_error_body, parse_manifest, problem_of_blob_status,
+    read_config, read_manifest_answer, wants_get,
 };
 use crate::text::hex;
 
@@ -348,33 +348,11 @@ impl Run<'_> {
         authorization: Option<HeaderValue>,
     ) -> Option<(Manifest, ImageConfig)> {
         let since = Instant::now();
-        let mut facts = ConfigFacts {
-            compressed_bytes: manifest
-                .layers
-                .iter()
-                .fold(0_u64, |sum, layer| sum.saturating_add(layer.size)),
-            layers: manifest.layers.len(),
-            ..ConfigFacts::default()
-        };
         let outcome = match &manifest.config {
-            None => Err(Fault::new(
-                Problem::ConfigMissing,
-                "the manifest names no config",
-            )),
+            None => Err(no_config()),
             Some(config) => self.fetch_config(config, authorization).await,
         };
-        if let Ok(config) = &outcome {
-            facts.platform = config.platform.as_ref().map(ToString::to_string);
-            facts.has_command = config.has_command;
-            facts.created.clone_from(&config.created);
-        }
-        let text = format!(
-            "{}, {} layer{} of {} bytes",
-            facts.platform.as_deref().unwrap_or("no platform stated"),
-            facts.layers,
-            if facts.layers == 1 { "" } else { "s" },
-            facts.compressed_bytes
-        );
+        let (facts, text) = config_facts(&manifest, outcome.as_ref().ok());
         let facts = Facts::Config(facts);
         let ended = match &outcome {
             Ok(_) => stage(StageName::Config, since, facts, Ok(text)),
@@ -426,17 +404,6 @@ impl Run<'_> {
                 "the config is too large",
             ));
         }
-        let actual = digest_of(&config.digest, &answer.body).unwrap_or_default();
-        if actual != config.digest {
-            return Err(Fault::new(
-                Problem::ConfigDamaged,
-                format!(
-                    "the config's bytes have digest {actual}, expected {}",
-                    config.digest
-                ),
-            ));
-        }
-        parse_config(&answer.body)
-            .ok_or_else(|| Fault::new(Problem::ConfigDamaged, "the config is no JSON object"))
+        read_config(&config.digest, &answer.body, digest_of)
     }
 }

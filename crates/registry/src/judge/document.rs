@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use pulldoctor_model::{clean_line, shorten};
 
-use super::{Platform, is_digest};
+use super::{ConfigFacts, Fault, Manifest, Platform, Problem, is_digest};
 
 /// Most layers that a config may name.
 const MOST_LAYERS: usize = 1000;
@@ -68,6 +68,50 @@ pub fn parse_config(body: &[u8]) -> Option<ImageConfig> {
         created: text("created"),
         diff_ids,
     })
+}
+
+/// Reads the config that a manifest names, and holds it to its digest. `digest_of` computes one by the
+/// algorithm of the expected one.
+pub fn read_config(
+    expected: &str,
+    body: &[u8],
+    digest_of: impl Fn(&str, &[u8]) -> Option<String>,
+) -> Result<ImageConfig, Fault> {
+    let actual = digest_of(expected, body).unwrap_or_default();
+    if actual != expected {
+        let text = format!("the config's bytes have digest {actual}, expected {expected}");
+        return Err(Fault::new(Problem::ConfigDamaged, text));
+    }
+    parse_config(body)
+        .ok_or_else(|| Fault::new(Problem::ConfigDamaged, "the config is no JSON object"))
+}
+
+/// What an image is by its manifest and its config, where that could be read; and in words.
+pub fn config_facts(manifest: &Manifest, config: Option<&ImageConfig>) -> (ConfigFacts, String) {
+    let sizes = manifest.layers.iter().map(|layer| layer.size);
+    let mut facts = ConfigFacts {
+        compressed_bytes: sizes.fold(0, u64::saturating_add),
+        layers: manifest.layers.len(),
+        ..ConfigFacts::default()
+    };
+    if let Some(config) = config {
+        facts.platform = config.platform.as_ref().map(ToString::to_string);
+        facts.has_command = config.has_command;
+        facts.created.clone_from(&config.created);
+    }
+    let text = format!(
+        "{}, {} layer{} of {} bytes",
+        facts.platform.as_deref().unwrap_or("no platform stated"),
+        facts.layers,
+        if facts.layers == 1 { "" } else { "s" },
+        facts.compressed_bytes
+    );
+    (facts, text)
+}
+
+/// The fault where a manifest names no config.
+pub fn no_config() -> Fault {
+    Fault::new(Problem::ConfigMissing, "the manifest names no config")
 }
 
 #[cfg(test)]

@@ -46,8 +46,18 @@ impl FakeRegistry {
     /// the certificate is to be refused.
     pub async fn start(spec: HostSpec) -> Result<Self, StartError> {
         let authority = Authority::new("Testkit")?;
+        Self::start_filled(spec, &authority, &Directory::new()).await
+    }
+
+    /// Starts a registry that has the repositories of its specification, and for which this authority
+    /// vouches.
+    pub async fn start_filled(
+        spec: HostSpec,
+        authority: &Authority,
+        directory: &Directory,
+    ) -> Result<Self, StartError> {
         let content = fill(&spec, "127.0.0.1", &Base::empty())?;
-        Self::start_with(spec, content, &authority, &Directory::new()).await
+        Self::start_with(spec, content, authority, directory).await
     }
 
     /// Starts an open registry over plain HTTP with this content.
