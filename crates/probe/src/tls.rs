@@ -2,17 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pulldoctor_registry::judge::{
     Fault, Problem, TlsFacts, cut_text, not_tls, plain_http, tls_alert,
 };
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConnection, ResolvesClientCert, Resumption};
-use rustls::crypto::CryptoProvider;
-use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme, StreamOwned};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use pulldoctor_registry::recorder::{MostChain, Recorded, Recorder, version_text};
+use rustls::StreamOwned;
+use rustls::client::ClientConnection;
+use rustls_pki_types::ServerName;
 
 use crate::deadline::{Deadline, is_timeout};
 use crate::url::Origin;
@@ -22,9 +20,11 @@ const SNIFFED: usize = 16;
 /// After a handshake in which a client certificate was asked for, TLS 1.3 servers refuse with the
 /// first bytes that they send.
 const CLIENT_CERTIFICATE_REFUSAL: u64 = 500;
-/// Most certificates of a chain that are kept, and most bytes of them together.
-const MOST_CERTIFICATES: usize = 10;
-const MOST_CHAIN: usize = 32 * 1024;
+/// Most of a chain that goes home.
+const MOST_CHAIN: MostChain = MostChain {
+    certificates: 10,
+    bytes: 32 * 1024,
+};
 
 /// A socket whose every wait ends at the deadline.
 #[derive(Debug)]
@@ -72,27 +72,22 @@ impl Write for Timed {
 /// A secured connection.
 pub(crate) type TlsStream = StreamOwned<ClientConnection, Timed>;
 
-/// What a handshake left.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Seen {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    /// Why the handshake's signature is not good.
-    pub(crate) unchecked: Option<String>,
-    wants_client_certificate: bool,
-}
-
 /// Shakes hands. Whatever happens, `facts` and what is returned beside say what was seen.
 pub(crate) fn handshake(
     socket: Timed,
     origin: &Origin,
     facts: &mut TlsFacts,
-) -> (Result<TlsStream, Fault>, Seen) {
+) -> (Result<TlsStream, Fault>, Recorded) {
     facts.server_name.clone_from(&origin.host);
-    let recorder = Arc::new(Recorder::default());
+    // Nothing secret is ever sent and nothing that comes is trusted, so every signature may pass: home
+    // knows by the certificate's key which this library cannot check and Go can.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let recorder = Arc::new(Recorder::new(provider, MOST_CHAIN, |_| true));
     let prepared = ServerName::try_from(origin.host.clone())
         .map_err(|_| format!("`{}` is no name for TLS", origin.host))
         .and_then(|name| {
-            client_config(&recorder)
+            recorder
+                .client_config()
                 .and_then(|config| ClientConnection::new(Arc::new(config), name))
                 .map_err(|error| format!("set up TLS: {error}"))
         });
@@ -101,23 +96,19 @@ pub(crate) fn handshake(
         Err(text) => {
             return (
                 Err(Fault::new(Problem::TlsHandshake, text)),
-                Seen::default(),
+                Recorded::default(),
             );
         }
     };
     let mut stream = StreamOwned::new(connection, socket);
     let shaken = shake(&mut stream);
-    let seen = recorder
-        .seen
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+    let seen = recorder.seen();
     facts.wants_client_certificate = seen.wants_client_certificate;
     facts.unchecked_handshake = seen.unchecked.is_some();
     if let Err(error) = shaken {
         return (Err(failure(&error, &stream.sock, facts)), seen);
     }
-    facts.version = stream.conn.protocol_version().map(version);
+    facts.version = stream.conn.protocol_version().map(version_text);
     if seen.wants_client_certificate
         && let Some(fault) = client_certificate_refusal(&mut stream, facts)
     {
@@ -194,128 +185,5 @@ pub(crate) fn late_alert(error: &io::Error) -> Option<Fault> {
             Some(tls_alert((*alert).into(), &name, &mut facts))
         }
         other => Some(Fault::new(Problem::TlsHandshake, other.to_string())),
-    }
-}
-
-fn version(version: ProtocolVersion) -> String {
-    match version {
-        ProtocolVersion::TLSv1_2 => "TLSv1.2".to_owned(),
-        ProtocolVersion::TLSv1_3 => "TLSv1.3".to_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
-fn client_config(recorder: &Arc<Recorder>) -> Result<ClientConfig, rustls::Error> {
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&recorder.provider))
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(recorder) as Arc<dyn ServerCertVerifier>)
-        .with_client_cert_resolver(Arc::clone(recorder) as Arc<dyn ResolvesClientCert>);
-    // A resumed session shows no chain.
-    config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// Takes every chain and writes it down. That is safe here and only here: nothing secret is ever
-/// sent, and nothing that comes is trusted.
-#[derive(Debug)]
-struct Recorder {
-    provider: Arc<CryptoProvider>,
-    seen: Mutex<Seen>,
-}
-
-impl Default for Recorder {
-    fn default() -> Self {
-        Self {
-            provider: Arc::new(rustls::crypto::ring::default_provider()),
-            seen: Mutex::default(),
-        }
-    }
-}
-
-impl Recorder {
-    fn note(&self, change: impl FnOnce(&mut Seen)) {
-        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// A signature that is not good, or of a kind that this library cannot check and Go can: home
-    /// knows which by the certificate's key.
-    fn forgive(&self, error: &rustls::Error) -> HandshakeSignatureValid {
-        self.note(|seen| seen.unchecked = Some(error.to_string()));
-        HandshakeSignatureValid::assertion()
-    }
-}
-
-impl ServerCertVerifier for Recorder {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        self.note(|seen| {
-            let mut room = MOST_CHAIN;
-            for certificate in std::iter::once(end_entity)
-                .chain(intermediates)
-                .take(MOST_CERTIFICATES)
-            {
-                let Some(left) = room.checked_sub(certificate.len()) else {
-                    break;
-                };
-                room = left;
-                seen.chain.push(certificate.clone().into_owned());
-            }
-        });
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
-            .or_else(|error| Ok(self.forgive(&error)))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
-            .or_else(|error| Ok(self.forgive(&error)))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self
-            .provider
-            .signature_verification_algorithms
-            .supported_schemes();
-        // Go offers it: a server with such a key must not be told that nobody likes it.
-        schemes.push(SignatureScheme::ECDSA_NISTP521_SHA512);
-        schemes
-    }
-}
-
-impl ResolvesClientCert for Recorder {
-    fn resolve(
-        &self,
-        _root_hint_subjects: &[&[u8]],
-        _sigschemes: &[SignatureScheme],
-    ) -> Option<Arc<CertifiedKey>> {
-        self.note(|seen| seen.wants_client_certificate = true);
-        None
-    }
-
-    fn has_certs(&self) -> bool {
-        false
     }
 }

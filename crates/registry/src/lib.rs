@@ -9,6 +9,8 @@
 #[cfg(feature = "client")]
 mod client;
 pub mod judge;
+#[cfg(feature = "recorder")]
+pub mod recorder;
 mod secret;
 #[cfg(feature = "trust")]
 mod text;

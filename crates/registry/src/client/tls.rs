@@ -6,15 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::AlertDescription;
 use rustls::crypto::CryptoProvider;
-use rustls::sign::CertifiedKey;
-use rustls::{
-    AlertDescription, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme,
-};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -25,12 +20,18 @@ use super::fault::{Fault, find, show};
 use super::origin::Origin;
 use crate::judge::trust::{Anchor, Certificate, judge_chain};
 use crate::judge::{Problem, TlsFacts, cut_text, not_tls, plain_http, tls_alert};
+use crate::recorder::{MostChain, Recorder, version_text};
 
 /// After a handshake in which a client certificate was asked for, TLS 1.3 servers refuse with the
 /// first bytes that they send.
 const CLIENT_CERTIFICATE_REFUSAL: Duration = Duration::from_millis(500);
 /// How many first bytes of a peer are kept, to tell what it speaks.
 const SNIFFED: usize = 16;
+/// Most of a chain that is judged. rustls takes no longer handshake.
+const MOST_CHAIN: MostChain = MostChain {
+    certificates: 100,
+    bytes: 64 * 1024,
+};
 
 /// Whom this program trusts.
 #[derive(Debug)]
@@ -111,8 +112,10 @@ where
 {
     facts.server_name.clone_from(&origin.host);
     facts.trusted_authorities = trust.anchors.len();
-    let recorder = Arc::new(Recorder::new(Arc::clone(&trust.provider)));
-    let config = client_config(&recorder)
+    let recorder = Recorder::new(Arc::clone(&trust.provider), MOST_CHAIN, is_unusual);
+    let recorder = Arc::new(recorder);
+    let config = recorder
+        .client_config()
         .map_err(|error| Fault::new(Problem::TlsHandshake, format!("set up TLS: {error}")))?;
     let name = ServerName::try_from(origin.host.clone()).map_err(|_| {
         Fault::new(
@@ -127,7 +130,7 @@ where
     };
     let connector = TlsConnector::from(Arc::new(config));
     let shaken = timeout(limit, connector.connect(name, stream)).await;
-    let seen = recorder.take();
+    let seen = recorder.seen();
     facts.wants_client_certificate = seen.wants_client_certificate;
     let now = now();
     let ders: Vec<&[u8]> = seen.chain.iter().map(AsRef::as_ref).collect();
@@ -167,15 +170,15 @@ where
         }
         Ok(Ok(stream)) => stream,
     };
-    facts.version = stream.get_ref().1.protocol_version().map(version);
-    facts.unchecked_handshake = seen.unchecked;
+    facts.version = stream.get_ref().1.protocol_version().map(version_text);
+    facts.unchecked_handshake = seen.unchecked.is_some();
     if seen.wants_client_certificate
         && let Some(fault) = client_certificate_refusal(&mut stream, facts).await
     {
         return Err(chain_fault.unwrap_or(fault));
     }
     Ok(Secured {
-        is_safe: chain_fault.is_none() && !seen.unchecked,
+        is_safe: chain_fault.is_none() && seen.unchecked.is_none(),
         fault: chain_fault,
         stream,
     })
@@ -236,14 +239,6 @@ pub(super) fn late_alert(error: &(dyn std::error::Error + 'static)) -> Option<Fa
     }
 }
 
-fn version(version: ProtocolVersion) -> String {
-    match version {
-        ProtocolVersion::TLSv1_2 => "TLSv1.2".to_owned(),
-        ProtocolVersion::TLSv1_3 => "TLSv1.3".to_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
 /// Unix seconds.
 pub(super) fn now() -> i64 {
     let since = SystemTime::now()
@@ -252,132 +247,10 @@ pub(super) fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn client_config(recorder: &Arc<Recorder>) -> Result<ClientConfig, rustls::Error> {
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&recorder.provider))
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(recorder) as Arc<dyn ServerCertVerifier>)
-        .with_client_cert_resolver(Arc::clone(recorder) as Arc<dyn ResolvesClientCert>);
-    // A resumed session shows no chain.
-    config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-#[derive(Debug, Default, Clone)]
-struct Seen {
-    chain: Vec<CertificateDer<'static>>,
-    wants_client_certificate: bool,
-    /// The signature of the handshake is of a kind that cannot be checked here.
-    unchecked: bool,
-}
-
-/// Takes every chain and writes it down; who may be trusted is judged afterwards.
-#[derive(Debug)]
-struct Recorder {
-    provider: Arc<CryptoProvider>,
-    seen: Mutex<Seen>,
-}
-
-impl Recorder {
-    fn new(provider: Arc<CryptoProvider>) -> Self {
-        Self {
-            provider,
-            seen: Mutex::default(),
-        }
-    }
-
-    fn take(&self) -> Seen {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn note(&self, change: impl FnOnce(&mut Seen)) {
-        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// A failed check is forgiven where this library cannot do it and Go can: a small RSA key, or
-    /// a curve beside P-256 and P-384. Nothing secret passes then.
-    fn forgive(
-        &self,
-        leaf: &CertificateDer<'_>,
-        error: rustls::Error,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let certificate = Certificate::parse(leaf);
-        if certificate.is_some_and(|certificate| certificate.has_unusual_key()) {
-            self.note(|seen| seen.unchecked = true);
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        Err(error)
-    }
-}
-
-impl ServerCertVerifier for Recorder {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        self.note(|seen| {
-            seen.chain = std::iter::once(end_entity)
-                .chain(intermediates)
-                .map(|certificate| certificate.clone().into_owned())
-                .collect();
-        });
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
-            .or_else(|error| self.forgive(cert, error))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
-            .or_else(|error| self.forgive(cert, error))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self
-            .provider
-            .signature_verification_algorithms
-            .supported_schemes();
-        // Go offers it: a server with such a key must not be told that nobody likes it.
-        schemes.push(SignatureScheme::ECDSA_NISTP521_SHA512);
-        schemes
-    }
-}
-
-impl ResolvesClientCert for Recorder {
-    fn resolve(
-        &self,
-        _root_hint_subjects: &[&[u8]],
-        _sigschemes: &[SignatureScheme],
-    ) -> Option<Arc<CertifiedKey>> {
-        self.note(|seen| seen.wants_client_certificate = true);
-        None
-    }
-
-    fn has_certs(&self) -> bool {
-        false
-    }
+/// A failed check is forgiven where this library cannot do it and Go can: a small RSA key, or a curve
+/// beside P-256 and P-384. Nothing secret passes then.
+fn is_unusual(leaf: &CertificateDer<'_>) -> bool {
+    Certificate::parse(leaf).is_some_and(|certificate| certificate.has_unusual_key())
 }
 
 /// A stream whose first bytes are remembered.
