@@ -207,7 +207,8 @@ pub enum Fault {
     /// The way between this node and this registry: the node pulls from others, and other nodes
     /// pull from this registry.
     Path,
-    /// The registry: neither node pulls from it, and this node pulls from another.
+    /// The registry, or the way to it from both nodes: neither pulls from it. That this node pulls
+    /// from another was not refuted.
     Registry,
     /// Both: the image cannot be pulled elsewhere, and the node pulls nothing.
     Both,
@@ -375,7 +376,8 @@ impl<'a> Table<'a> {
             // The image is well and the node pulls others: what failed here says which it is.
             (Some(true), None, Some(true)) => self.by_family(),
             (Some(true), _, Some(false)) | (None, Some(false), Some(false)) => Fault::Node,
-            (Some(false), Some(false), Some(true)) => Fault::Registry,
+            // Two nodes fail in the same way: it is not this node alone, whatever others serve it.
+            (Some(false), Some(false), None | Some(true)) => Fault::Registry,
             (Some(false), _, Some(false)) => Fault::Both,
             (None, Some(false), Some(true)) if !has_suspect => Fault::Path,
             (None, Some(true), None | Some(true)) | (None, None, Some(true)) if !has_suspect => {
@@ -452,7 +454,11 @@ fn summary(fault: Fault, node: &str, image: Option<&str>, trials: &[Trial]) -> S
             }
         ),
         Fault::Registry => format!(
-            "the registry, or the way to it from both nodes: neither `{node}` nor `{elsewhere}` pulls from it, and `{node}` pulls from another"
+            "the registry, or the way to it from both nodes: neither `{node}` nor `{elsewhere}` pulls from it{}",
+            match of(TrialRole::OtherRegistryHere).and_then(Trial::is_good) {
+                Some(true) => format!(", and `{node}` pulls from another"),
+                _ => String::new(),
+            }
         ),
         Fault::Both => format!(
             "both: `{node}` pulls none of the images that were tried, and `{image}` cannot be pulled on `{elsewhere}` either"

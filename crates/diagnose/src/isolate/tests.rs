@@ -88,6 +88,24 @@ fn the_table() {
 }
 
 #[test]
+fn a_registry_that_two_nodes_do_not_reach() {
+    let found = of(&[
+        failed(SuspectHere, DNS),
+        failed(SuspectElsewhere, DNS),
+        failed(SameRegistryHere, DNS),
+    ]);
+    assert_eq!(found.fault, Fault::Registry);
+    assert!(found.summary.ends_with("pulls from it"));
+    // For two reasons it is told of neither.
+    let found = of(&[
+        failed(SuspectHere, DNS),
+        failed(SuspectElsewhere, LATE),
+        failed(SameRegistryHere, DNS),
+    ]);
+    assert_eq!(found.fault, Fault::Undecided);
+}
+
+#[test]
 fn whose_image_it_is() {
     let found = of(&[
         failed(SuspectHere, MISSING),
