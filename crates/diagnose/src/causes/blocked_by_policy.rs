@@ -201,7 +201,7 @@ fn forbidden_layer(case: &Case<'_>) -> Finding {
                 (stage.stage, stage.problem),
                 (
                     StageName::Config | StageName::Layers,
-                    Some(Problem::BlobRefused | Problem::Forbidden)
+                    Some(Problem::BlobRefused)
                 )
             ) =>
         {
@@ -230,8 +230,12 @@ fn forbidden_layer(case: &Case<'_>) -> Finding {
                 CauseId::AuthForbidden,
                 "the login may open the manifest and not the layer",
                 case.registry_question().to_string(),
-            )
-            .open(Some(case.registry_question()));
+            );
+            // A registry that refuses them itself goes by the login, or by a rule of its own.
+            let finding = match sight {
+                Some(sight) => with_checked(finding, &sight),
+                None => finding.open(Some(case.registry_question())),
+            };
             with_remedy(finding, PolicyKind::Firewall)
         }
     }
@@ -356,6 +360,10 @@ mod tests {
         assert_eq!(everywhere.cause, CauseId::BlockedByPolicy);
         assert_eq!(everywhere.confidence, Confidence::Likely);
         assert!(everywhere.summary.contains("everybody"));
+        let by_itself = failed_at(IMAGE, StageName::Layers, Problem::Forbidden, Facts::None);
+        let by_itself = stuck().registry(by_itself).judge();
+        assert_eq!(by_itself.confidence, Confidence::Possible);
+        assert_eq!(by_itself.rivals[0].cause, CauseId::AuthForbidden);
         let mut served = there(IMAGE);
         assert_eq!(
             stuck().registry(served.clone()).judge().confidence,
