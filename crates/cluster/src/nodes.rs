@@ -60,13 +60,8 @@ impl NodeRow {
 
     /// The bytes of an image that the node lists.
     pub(crate) fn size_of(&self, image: &Reference) -> Option<u64> {
-        // Runtimes write names in full.
-        let is_same = |name: &String| {
-            Reference::parse(name)
-                .is_ok_and(|name| name.containerd_name() == image.containerd_name())
-        };
         let mut images = self.facts.images.iter();
-        let row = images.find(|row| row.names.iter().any(is_same))?;
+        let row = images.find(|row| row.names.iter().any(|name| image.is_written_as(name)))?;
         Some(row.size)
     }
 }

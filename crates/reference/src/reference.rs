@@ -237,6 +237,20 @@ impl Reference {
         name
     }
 
+    /// Whether a name, as a runtime lists it or a person writes it, means this image to containerd:
+    /// whether both have one [`containerd_name`](Self::containerd_name).
+    pub fn is_written_as(&self, name: &str) -> bool {
+        Self::parse(name).is_ok_and(|other| {
+            let is_same_version = match (&self.digest, &other.digest) {
+                (None, None) => self.effective_tag() == other.effective_tag(),
+                (own, others) => own == others,
+            };
+            is_same_version
+                && self.registry() == other.registry()
+                && self.repository() == other.repository()
+        })
+    }
+
     /// Returns what the kubelet sends to the runtime: the input, and `:latest` where neither a tag
     /// nor a digest is written. A short name stays short (`applyDefaultImageTag`,
     /// `pkg/kubelet/images/image_manager.go`).

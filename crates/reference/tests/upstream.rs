@@ -79,6 +79,19 @@ fn containerd_drops_the_tag_next_to_a_digest() {
             format!("gcr.io/library/busybox@{digest}"),
         ),
     ] {
-        assert_eq!(Reference::parse(&input).unwrap().containerd_name(), name);
+        let image = Reference::parse(&input).unwrap();
+        assert_eq!(image.containerd_name(), name);
+        assert!(image.is_written_as(&name) && image.is_written_as(&input));
+        for other in [
+            format!("{name}0"),
+            "quay.io/library/busybox:latest".to_owned(),
+            "gcr.io/library/busybox:2".to_owned(),
+            format!("docker.io/library/busy@{digest}"),
+            String::new(),
+        ] {
+            let is_same =
+                Reference::parse(&other).is_ok_and(|other| other.containerd_name() == name);
+            assert!(!is_same && !image.is_written_as(&other), "{other}");
+        }
     }
 }

@@ -57,10 +57,7 @@ pub(super) fn other_node<'a>(
                     .iter()
                     .filter(|pod| pod.spec.node_name == node.name)
                     .flat_map(PodRow::running)
-                    .any(|known| {
-                        Reference::parse(known)
-                            .is_ok_and(|known| known.containerd_name() == image.containerd_name())
-                    })
+                    .any(|known| image.is_written_as(known))
         })
     };
     nodes

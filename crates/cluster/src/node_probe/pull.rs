@@ -131,12 +131,11 @@ fn was_there(ground: &Ground, image: &str) -> bool {
     let Ok(image) = Reference::parse(image) else {
         return false;
     };
-    let name = image.containerd_name();
     let listed = ground.facts.iter().flat_map(|facts| &facts.images);
     listed
         .flat_map(|image| &image.names)
         .chain(&ground.running)
-        .any(|known| Reference::parse(known).is_ok_and(|known| known.containerd_name() == name))
+        .any(|known| image.is_written_as(known))
 }
 
 #[cfg(test)]

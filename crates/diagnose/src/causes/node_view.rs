@@ -52,11 +52,8 @@ pub(crate) fn age(case: &Case<'_>, at: Timestamp) -> i64 {
 /// Whether the node lists the image, under any of its names. A tag beside a digest does not
 /// count: the runtimes drop it.
 pub(crate) fn lists_image(facts: &NodeFacts, image: &Reference) -> bool {
-    let wanted = image.containerd_name();
-    facts.images.iter().flat_map(|one| &one.names).any(|name| {
-        *name == wanted
-            || Reference::parse(name).is_ok_and(|other| other.containerd_name() == wanted)
-    })
+    let mut names = facts.images.iter().flat_map(|one| &one.names);
+    names.any(|name| image.is_written_as(name))
 }
 
 /// The node's condition of this kind.
