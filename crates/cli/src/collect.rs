@@ -13,6 +13,7 @@ use pulldoctor_cluster::{
 use pulldoctor_model::{Evidence, ExitCode, Gap, GapReason, Question};
 use pulldoctor_registry::ProbeConfig;
 use pulldoctor_report::count;
+use tokio::runtime::Runtime;
 
 use crate::{
     args::{self, Format},
@@ -100,19 +101,24 @@ pub(crate) fn live(
         nodes: nodes(options)?,
         logs: given_logs(options)?,
     };
-    // Refused where a provider is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // One thread receives while this one reads; each further one costs memory and no time is won.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("start the runtime")
-        .map_err(Failure::bug)?;
+    let runtime = runtime()?;
     let result = runtime.block_on(collect(options, targets, means, terminal, early));
     // A login plugin may still wait for a person.
     runtime.shutdown_background();
     result
+}
+
+/// What requests run on, with the cryptography of TLS installed.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    // Refused where a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // One thread receives while this one reads; each further one costs memory and no time is won.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("start the runtime")
+        .map_err(Failure::bug)
 }
 
 /// What nodes are looked from with, where that is wished or may be.

@@ -14,7 +14,7 @@ use pulldoctor_registry::{
 };
 use pulldoctor_report::ProbeDocument;
 
-use crate::{commands::probe, failure::Failure, logins::Logins};
+use crate::{collect, commands::probe, failure::Failure, logins::Logins};
 use image::Kind;
 use registry::{Access, Server, Site, Tls};
 
@@ -210,13 +210,7 @@ pub(crate) struct Shown {
 
 /// Starts the registry, probes it, and ends it.
 pub(crate) fn run(scenario: &Scenario) -> Result<Shown, Failure> {
-    // Refused where a provider is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(Failure::bug)?;
+    let runtime = collect::runtime()?;
     let result = runtime.block_on(show(scenario));
     runtime.shutdown_background();
     result

@@ -1,6 +1,6 @@
 //! `pulldoctor isolate`: whose fault a failing pull is, the image's or the node's.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use pulldoctor_cluster::{
     Cluster, IsolateError, IsolationPlan, Namespaces, Place, PlannedTrial, Scope, Suspect, Target,
 };
@@ -37,14 +37,7 @@ pub(crate) fn run(options: &args::Isolate, terminal: &Terminal) -> Result<ExitCo
     let target = options.target.as_deref().map(target).transpose()?;
     let registry = collect::probing(&options.trust);
     let access = node_view::access(&registry, options.probe_namespace.as_ref())?;
-    // Refused where a provider is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("start the runtime")
-        .map_err(Failure::bug)?;
+    let runtime = collect::runtime()?;
     let connecting = collect::connect_options(&options.cluster, None, Some(access));
     let result = runtime.block_on(async {
         let progress = Progress::start(terminal.watched);
