@@ -250,7 +250,7 @@ pub(crate) mod samples {
 
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{Answer, CauseId, Confidence, Question};
+    use pulldoctor_model::{Answer, CauseId, Confidence, Finding, Question};
 
     use super::samples::{logged, logged_at};
     use crate::{
@@ -284,6 +284,16 @@ mod tests {
             .answer(events, pulldoctor_model::Answer::Events(Vec::new()))
     }
 
+    fn proves_mirror(finding: &Finding) {
+        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(
+            finding.summary.contains("`mirror.example.com`"),
+            "{}",
+            finding.summary
+        );
+    }
+
     #[test]
     fn a_mirror_that_the_message_hides_stands_beside_it() {
         let finding = logged(missing(), &[("containerd", NEXT)]).judge();
@@ -306,13 +316,7 @@ mod tests {
         let finding = logged(missing(), &[("containerd", NEXT)])
             .node_view(served())
             .judge();
-        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
-        assert_eq!(finding.confidence, Confidence::Proven);
-        assert!(
-            finding.summary.contains("`mirror.example.com`"),
-            "{}",
-            finding.summary
-        );
+        proves_mirror(&finding);
         // The registry's own failure to answer is no mirror's.
         let own = NEXT.replace("mirror.example.com", "registry.example.com");
         let finding = logged(missing(), &[("containerd", &own)])
@@ -334,13 +338,7 @@ mod tests {
     fn a_mirror_that_answers_not_found_is_named_by_the_log() {
         let served = own_network(challenged(IMAGE, &[], granted(200)));
         let finding = said(&[STARTS, MIRROR_LACKS]).node_view(served).judge();
-        assert_eq!(finding.cause, CauseId::MirrorMisconfigured);
-        assert_eq!(finding.confidence, Confidence::Proven);
-        assert!(
-            finding.summary.contains("`mirror.example.com`"),
-            "{}",
-            finding.summary
-        );
+        proves_mirror(&finding);
     }
 
     #[test]
