@@ -102,6 +102,40 @@ async fn an_image_that_is_not_there_is_not_pulled_by_never() {
 }
 
 #[tokio::test]
+async fn a_pod_that_was_put_there_as_it_runs_is_not_played() {
+    let cluster = FakeCluster::new();
+    let _running = Kubelet::new(|_| Run::Stays)
+        .node("n1", &["pause:1"])
+        .run(&cluster);
+    let status = json!({"phase": "Failed", "containerStatuses": [
+        {"name": "c", "state": {"terminated": {"exitCode": 3}}}]});
+    let put = |name: &str, status: &Value| {
+        let mut pod = serde_json::to_value(pod(name, &json!({}))).unwrap();
+        pod["apiVersion"] = json!("v1");
+        pod["kind"] = json!("Pod");
+        pod["metadata"]["namespace"] = json!("shop");
+        pod["status"] = status.clone();
+        cluster.put(pod).unwrap();
+    };
+    put("told", &status);
+    put("new", &json!({}));
+    let phase = |name: &str| {
+        let pods = cluster.objects("Pod").into_iter();
+        let mut named = pods.filter(|pod| pod["metadata"]["name"] == name);
+        named.next().unwrap()["status"]["phase"].clone()
+    };
+    // They are taken in their order: when the second is played, the first has been passed over.
+    for _ in 0..200 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if phase("new") == "Running" {
+            assert_eq!(phase("told"), "Failed");
+            return;
+        }
+    }
+    panic!("the kubelet says nothing");
+}
+
+#[tokio::test]
 async fn pod_security_refuses_also_in_a_dry_run_and_a_dry_run_stores_nothing() {
     let cluster = FakeCluster::new();
     let host = json!({"hostNetwork": true});
