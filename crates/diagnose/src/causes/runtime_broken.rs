@@ -105,13 +105,20 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     let node = on_node(case);
     let facts = &case.reading().facts;
+    let known = case.node();
+    let is_down = known.seen().and_then(says_runtime_is_down);
     let summary = match fault {
-        Fault::RuntimeUnavailable => match &facts.socket {
-            Some(socket) => {
-                format!("the container runtime of {node} does not answer on `{socket}`")
-            }
-            None => format!("the container runtime of {node} does not answer"),
-        },
+        // It may be back: only the node itself says that it is not.
+        Fault::RuntimeUnavailable => {
+            let answers = if is_down.is_some() {
+                "does not answer"
+            } else {
+                "did not answer"
+            };
+            let socket = facts.socket.as_ref();
+            let on = socket.map_or_else(String::new, |socket| format!(" on `{socket}`"));
+            format!("the container runtime of {node} {answers}{on}")
+        }
         Fault::Snapshotter => match &facts.snapshotter {
             Some(name) => format!("the snapshotter `{name}` of {node} does not work"),
             None => format!("the snapshotter of {node} does not work"),
@@ -138,8 +145,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         case.node_object(),
         summary,
     );
-    let known = case.node();
-    if let Some(said) = known.seen().and_then(says_runtime_is_down) {
+    if let Some(said) = is_down {
         finding = finding.seen(known.answered(), said);
         if *fault == Fault::RuntimeUnavailable || *fault == Fault::DeadlineExceeded {
             finding.confidence = case.cap(Confidence::Proven);
@@ -272,7 +278,11 @@ mod tests {
         assert_eq!(finding.cause, CauseId::RuntimeBroken);
         assert_eq!(finding.confidence, Confidence::Likely);
         assert_eq!(finding.object.kind, ObjectKind::Node);
-        assert!(finding.summary.contains("/run/containerd/containerd.sock"));
+        // The node says nothing of it now: the runtime may be back.
+        assert_eq!(
+            finding.summary,
+            "the container runtime of node `n1` did not answer on `/run/containerd/containerd.sock`"
+        );
     }
 
     #[test]
@@ -286,6 +296,7 @@ mod tests {
             .node(facts)
             .judge();
         assert_eq!(finding.confidence, Confidence::Proven);
+        assert!(finding.summary.contains("does not answer"), "{finding:?}");
     }
 
     #[test]
