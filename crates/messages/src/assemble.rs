@@ -133,6 +133,16 @@ fn one(clean: &Clean) -> (Reading, Weight) {
         .or_else(|| of_url(&draft).and_then(|(_, image)| image));
     let registry = registry(&draft);
     let foreign_host = foreign(&draft, registry.as_deref());
+    if let Fault::TokenRefused {
+        status: Some(401),
+        anonymous: anonymous @ None,
+    } = &mut fault
+        && foreign_host.is_none()
+        && registry.as_deref().is_some_and(gives_everyone_a_token)
+    {
+        *anonymous = Some(false);
+        draft.credential = Some(CredentialUse::WithCredentials);
+    }
     let reading = Reading {
         reason: draft.reason,
         code: draft.code,
@@ -153,6 +163,12 @@ fn one(clean: &Clean) -> (Reading, Weight) {
         truncated: clean.truncated,
     };
     (reading, weight)
+}
+
+/// Whether the registry's token service turns away nobody who comes without a login; what such a
+/// token may read is another matter. Its 401 then speaks of the login that was sent.
+fn gives_everyone_a_token(registry: &str) -> bool {
+    image::same_registry(registry, "docker.io") || registry == "quay.io"
 }
 
 /// A sandbox that cannot start is about an image only if the text names the pause image.

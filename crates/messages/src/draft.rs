@@ -136,6 +136,13 @@ impl<'t> Draft<'t> {
         self.resume = Some((self.start + offset).min(self.end).max(self.start + 1));
     }
 
+    /// Lets the scan go on behind the line of the phrase: what stands there is told of something
+    /// else than a pull.
+    pub(crate) fn skip_line(&mut self) {
+        let line = self.after();
+        self.resume = Some(self.end + line.find('\n').unwrap_or(line.len()));
+    }
+
     pub(crate) fn layer(&mut self, layer: Layer) {
         self.wrapper = None;
         if self.layers.last() != Some(&layer) && self.layers.len() < 64 {
@@ -145,6 +152,11 @@ impl<'t> Draft<'t> {
 
     pub(crate) fn has(&self, layer: Layer) -> bool {
         self.layers.contains(&layer)
+    }
+
+    /// Whether something in the text says that an image is pulled.
+    fn has_pull(&self) -> bool {
+        self.layers.iter().any(|layer| layer.is_of_a_pull())
     }
 
     pub(crate) fn sandbox(&mut self, sandbox: Sandbox) {
@@ -392,6 +404,15 @@ impl<'t> Draft<'t> {
     }
 
     pub(crate) fn take_fault(&mut self) -> Option<(Weight, Fault)> {
+        // Rows about other things may stand beside the one about a pull that failed.
+        let pull_failed = self.has_pull()
+            && self.faults.iter().any(|(weight, fault)| {
+                *weight > Weight::Nothing && *fault != Fault::NotAPullProblem
+            });
+        if pull_failed {
+            self.faults
+                .retain(|(_, fault)| *fault != Fault::NotAPullProblem);
+        }
         // `max_by_key` gives the last of equals: the innermost.
         self.faults.drain(..).max_by_key(|(weight, _)| *weight)
     }

@@ -45,6 +45,35 @@ pub struct Reading {
     pub truncated: bool,
 }
 
+impl Reading {
+    /// Whether anything in the text says that it is about pulling an image.
+    ///
+    /// A bare `dial tcp 10.0.0.12:5432: connect: connection refused` is read as what it says, and
+    /// may come from any program.
+    pub fn tells_of_a_pull(&self) -> bool {
+        self.image.is_some()
+            || self.operation.is_some()
+            || self.runtime.is_some()
+            || self.server_message.is_some()
+            || self
+                .layers
+                .iter()
+                .any(|layer| layer.is_of_a_pull() || *layer == Layer::DoRequest)
+            || self
+                .reason
+                .as_deref()
+                .is_some_and(|reason| reason.contains("Image") || reason.contains("Registry"))
+            || self.url.as_ref().is_some_and(|url| {
+                url.is_token_endpoint
+                    || url.is_blob
+                    || url.is_manifest
+                    || ["/v1/", "/v2/"]
+                        .iter()
+                        .any(|start| url.path.starts_with(start))
+            })
+    }
+}
+
 /// A gRPC status code.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -264,4 +293,21 @@ pub enum Layer {
     LogLine,
     /// A method and a URL.
     Request,
+}
+
+impl Layer {
+    /// Whether only what pulls an image has this layer: other errors of the kubelet, of the
+    /// runtimes and of Go programs come in the rest.
+    pub(crate) fn is_of_a_pull(self) -> bool {
+        !matches!(
+            self,
+            Self::PodSandbox
+                | Self::SyncPod
+                | Self::Rpc
+                | Self::Daemon
+                | Self::DoRequest
+                | Self::LogLine
+                | Self::Request
+        )
+    }
 }

@@ -96,7 +96,10 @@ fn starts_word(lower: &str, at: usize) -> bool {
         b'.' => bytes[at] >= 0x80,
         // Behind a colon stands a word, or a port.
         b':' => !bytes[at].is_ascii_digit(),
-        b'_' | b'-' | b'/' | b'@' | b'%' | b'$' | b'\\' => false,
+        // `**_read-only file system_**`: emphasis of the thread that the text was copied from.
+        b'_' => at >= 2 && bytes[at - 2] == b'*',
+        // `tar+zstd` is one name.
+        b'-' | b'/' | b'@' | b'%' | b'$' | b'\\' | b'+' => false,
         before => !before.is_ascii_alphanumeric(),
     }
 }

@@ -382,7 +382,7 @@ fn containers_image_5_2() {
             (manifest, "unauthorized: access to the requested resource is not authorized", "access-denied"),
             (manifest, "authentication required", "unauthorized"),
             (manifest, "denied: requested access to the resource is denied", "access-denied"),
-            (source, "unable to retrieve auth token: invalid username/password: unauthorized: authentication required", "token-refused/401"),
+            (source, "unable to retrieve auth token: invalid username/password: unauthorized: authentication required", "token-refused/401/false"),
             (source, "Requesting bearer token: received unexpected HTTP status: 403 Forbidden", "forbidden"),
             (source, "requesting bearer token: invalid status code from registry 403 (Forbidden)", "forbidden"),
             (source, "decoding bearer token (last URL \"https://quay.io/v2/auth\", body start \"<html>\"): invalid character '<' looking for beginning of value", "unexpected-answer"),

@@ -79,9 +79,17 @@ pub(super) const RULES: &[Rule] = &[
             at(d, Layer::ExtractLayer, Operation::Unpack);
             if d.phrase().contains("snapshotter") {
                 d.facts.snapshotter = Some(keep(c.get(0), 100));
+            } else if d.phrase().contains("prepare") {
+                // What follows is the snapshotter's word (`Prepare` in `core/unpack/unpacker.go`).
+                d.fault(Weight::Hint, Fault::Snapshotter);
             }
         },
     ),
+    // The same up to 1.0 (`rootfs/apply.go`), and where the key was left out.
+    rule("failed to prepare extraction (layer|snapshot)", |d, _| {
+        at(d, Layer::ExtractLayer, Operation::Unpack);
+        d.fault(Weight::Hint, Fault::Snapshotter);
+    }),
     rule("failed to extract layer<s>< \\({)}\\)>< {w}>", |d, c| {
         at(d, Layer::ExtractLayer, Operation::Unpack);
         let digest = c
@@ -96,8 +104,10 @@ pub(super) const RULES: &[Rule] = &[
         at(d, Layer::CommitRef, Operation::Verify);
         d.facts.blob = Some(keep(c.get(0), 120));
     }),
+    // `core/mount/temp.go`, around what writes a layer into its snapshot.
     rule("mount callback failed on {w}", |d, _| {
-        d.runtime(Runtime::Containerd);
+        at(d, Layer::ExtractLayer, Operation::Unpack);
+        d.fault(Weight::Hint, Fault::Unpack);
     }),
     // What one of several hosts said, from 2.3 on (`core/remotes/docker/resolver.go`).
     rule(
@@ -138,6 +148,11 @@ pub(super) const RULES: &[Rule] = &[
         no_basic(d);
     }),
     rule("no basic auth credentials", |d, _| no_basic(d)),
+    // nginx, in front of a registry that has no logins of its own.
+    rule(
+        "no user/password was provided for basic authentication",
+        |d, _| no_basic(d),
+    ),
     rule(
         "server message: insufficient_scope: authorization failed",
         |d, _| {

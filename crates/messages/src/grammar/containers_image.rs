@@ -151,7 +151,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| short(d, ""),
     ),
     rule(
-        "short name mode is enforcing, but image name {q} returns ambiguous list",
+        "short name mode is enforcing<, but image name {q} returns ambiguous list>",
         |d, c| short(d, c.get(0)),
     ),
     rule(
@@ -172,6 +172,14 @@ pub(super) const RULES: &[Rule] = &[
     rule("registry {w} is blocked in {w}", |d, c| {
         d.runtime(Runtime::CriO);
         d.facts.config_file = Some(keep(c.get(1), 255));
+        d.exact(Fault::BlockedByPolicy {
+            policy: PolicyKind::NodeConfig,
+        });
+    }),
+    // CRI-O up to 1.18, of `registries.conf` (`server/image_status.go`, `internal/storage`).
+    rule("cannot use {img} because it's blocked", |d, c| {
+        d.runtime(Runtime::CriO);
+        d.image(c.get(0));
         d.exact(Fault::BlockedByPolicy {
             policy: PolicyKind::NodeConfig,
         });
@@ -232,6 +240,14 @@ pub(super) const RULES: &[Rule] = &[
         signature(d);
     }),
     rule("invalid gpg signature", |d, _| signature(d)),
+    // What the lookaside server holds is no signature (`internal/signature/signature.go`).
+    rule(
+        "(unrecognized signature format|parsing signature {w}: )",
+        |d, _| {
+            d.operation(Operation::Verify);
+            d.fault(Weight::Server, Fault::Signature);
+        },
+    ),
     rule("image {q} is not signed", |d, _| signature(d)),
 ];
 

@@ -47,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| reference(d),
     ),
     rule(
-        "(could not parse reference|invalid image reference|invalid image name|failed to parse reference|error parsing image name|normalizing image {q}|parsing reference|parsing image {q}: )<: >",
+        "(could not parse reference|invalid image reference|invalid image name|failed to parse reference|error parsing image name|normalizing image {q}|parsing reference|parsing image (source|name|reference) {q}: )<: >",
         |d, _| {
             d.operation(Operation::Parse);
             d.fault(Weight::Server, Fault::InvalidReference);
@@ -159,7 +159,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| unsupported(d),
     ),
     rule(
-        "(unsupported media type|unsupported docker v2s2 media type|unsupported mime type|invalid mixed oci image|missing signature key|invalid mediatype|invalid media type|mediatype in manifest should be|encountered unknown type|media type {q} is not allowed|invalid rootfs in image configuration|unsupported manifest media type|unsupported schema version|unknown manifest schema|unsupported manifest format|manifest type {..}not supported|unsupported image-specific operation|unsupported config type|unimplemented <manifest >mime type|unknown media type|unknown mediatype|unexpected media type|mediatype {..}not supported)",
+        "(unsupported media type|unsupported docker v2s2 media type|unsupported mime type|invalid mixed oci image|missing signature key|invalid mediatype|invalid media type|mediatype in manifest should be|encountered unknown type|media type {q} is not allowed|invalid rootfs in image configuration|unsupported manifest media type|unsupported schema version|unknown manifest schema|unsupported manifest format|manifest type {..}not supported|unsupported image-specific operation|unsupported config type|unimplemented <manifest >mime type|unknown media type|unknown mediatype|unknown manifest mediatype|unhandled (media type|mediatype)|bad/unhandled mediatype|unexpected media type|mediatype {..}not supported)",
         |d, _| unsupported(d),
     ),
     rule("unexpected media type text/html", |d, _| {
@@ -167,6 +167,11 @@ pub(super) const RULES: &[Rule] = &[
         d.exact(Fault::UnexpectedAnswer { status: None });
     }),
     rule("no processor for media-type", |d, _| unsupported(d)),
+    // containerd's and kata's image-rs, of a layer that they have no reader for.
+    rule("application/{w} not supported", |d, c| {
+        d.facts.media_type = Some(keep(&format!("application/{}", c.get(0)), 120));
+        unsupported(d);
+    }),
     rule("failed to get stream processor for {w}", |d, c| {
         d.facts.media_type = Some(keep(c.get(0), 120));
         unsupported(d);
@@ -182,10 +187,12 @@ pub(super) const RULES: &[Rule] = &[
     }),
     rule("manifest: invalid desc", |d, _| unsupported(d)),
     rule(
-        "(unmarshal image config|<error >parsing image configuration|invalid image config|failed to unmarshal image config)",
+        "(unmarshal image config|<error >parsing image configuration|invalid image config|failed to unmarshal image config)<: >",
         |d, _| {
             d.operation(Operation::Manifest);
-            d.fault(Weight::Server, Fault::BrokenManifest);
+            // containers/image fetches the config here as well: an answer's status or a broken
+            // connection behind these words says more.
+            d.fault(Weight::Access, Fault::BrokenManifest);
         },
     ),
     // --- runs, but not as a container ---

@@ -48,6 +48,9 @@ pub(super) const RULES: &[Rule] = &[
             d.fault(Weight::Access, Fault::AccessDenied);
         },
     ),
+    rule("^pull access denied", |d, _| {
+        d.fault(Weight::Access, Fault::AccessDenied);
+    }),
     rule("manifest for {img} not found", |d, c| {
         docker(d);
         d.image(c.get(0));

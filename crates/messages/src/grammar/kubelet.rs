@@ -250,12 +250,18 @@ pub(super) const RULES: &[Rule] = &[
     rule("nodes are available: ", |d, _| {
         d.fault(Weight::Hint, Fault::NotAPullProblem);
     }),
+    // What the probe met stands behind these words: the container's own network.
     rule(
         "(readiness|liveness|startup) probe (failed|errored)",
-        |d, _| {
-            d.fault(Weight::Hint, Fault::NotAPullProblem);
-        },
+        |d, _| not_a_pull(d),
     ),
+    // kubectl, of the API server.
+    rule(
+        "(unable to connect to the server: |the connection to the server {w} was refused|error from server \\((forbidden|notfound|unauthorized)\\): )",
+        |d, _| not_a_pull(d),
+    ),
+    // A Go program's own end.
+    rule("^panic: ", |d, _| not_a_pull(d)),
     rule(
         "(unable to attach or mount volumes|mountvolume.setup failed for volume|oomkilled|exec format error|executable file not found in $path)",
         |d, _| {
@@ -273,6 +279,12 @@ pub(super) const RULES: &[Rule] = &[
         d.fault(Weight::Exact, Fault::NotAPullProblem);
     }),
 ];
+
+/// The line is about something else, whatever follows in it.
+pub(super) fn not_a_pull(d: &mut crate::draft::Draft<'_>) {
+    d.exact(Fault::NotAPullProblem);
+    d.skip_line();
+}
 
 /// Sets the reason from the word of the phrase.
 fn word_reason(d: &mut crate::draft::Draft<'_>) {

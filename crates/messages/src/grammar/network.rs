@@ -26,6 +26,8 @@ pub(super) const RULES: &[Rule] = &[
     }),
     rule("proxyconnect tcp: ", |d, _| d.proxy()),
     rule("socks connect tcp {..}: ", |d, _| d.proxy()),
+    // Go up to 1.9 (`net/http/transport.go`).
+    rule("http: error connecting to proxy {w}: ", |d, _| d.proxy()),
     // --- DNS ---
     rule("(no such host is known|no such host)", |d, _| {
         dns(d, DnsFault::NoSuchHost);
@@ -217,6 +219,10 @@ pub(super) const RULES: &[Rule] = &[
     // --- the runtime's own socket ---
     rule("transport: error while dialing<: >", |d, _| {
         d.exact(Fault::RuntimeUnavailable);
+    }),
+    // The kubelet speaks to a runtime through a file; gRPC over TCP is another program's.
+    rule("transport: error while dialing<: ><\">dial tcp", |d, _| {
+        super::kubelet::not_a_pull(d);
     }),
     rule("error reading from server: eof", |d, _| {
         d.exact(Fault::RuntimeUnavailable);

@@ -88,10 +88,13 @@ pub(super) const RULES: &[Rule] = &[
             d.fault(Weight::Hint, Fault::SnapshotRace);
         },
     ),
-    rule("missing parent {q} bucket", |d, _| {
-        d.runtime(Runtime::Containerd);
-        d.exact(Fault::SnapshotRace);
-    }),
+    rule(
+        "(missing parent bucket|missing parent {q} bucket)",
+        |d, _| {
+            d.runtime(Runtime::Containerd);
+            d.exact(Fault::SnapshotRace);
+        },
+    ),
     rule("content {w}: already exists", |d, _| {
         d.fault(Weight::Server, Fault::SnapshotRace);
     }),
@@ -111,6 +114,11 @@ pub(super) const RULES: &[Rule] = &[
     rule("snapshot {w} does not exist", |d, _| {
         d.exact(Fault::SnapshotRace);
     }),
+    // The base under containers/image's storage (`storage/storage_reference.go`).
+    rule("does not resolve to an image id", |d, _| {
+        d.runtime(Runtime::CriO);
+        damaged(d);
+    }),
     rule("target snapshot {q}: already exists", |d, _| {
         d.exact(Fault::SnapshotRace);
     }),
@@ -128,6 +136,12 @@ pub(super) const RULES: &[Rule] = &[
     }),
     // --- unpacking ---
     rule("(failed to|error) lchown", |d, _| d.exact(Fault::Unpack)),
+    // Go's `PathError` of the call; nothing else in a pull changes an owner.
+    rule("lchown {w}: ", |d, _| d.exact(Fault::Unpack)),
+    // An owner beyond the ids of the user namespace (moby `pkg/idtools`).
+    rule("container id {n} cannot be mapped to a host id", |d, _| {
+        d.exact(Fault::Unpack);
+    }),
     rule("failed to setxattr", |d, _| d.exact(Fault::Unpack)),
     rule(
         "potentially insufficient uids or gids available in user namespace",
@@ -159,6 +173,12 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
     // --- snapshotter and runtime ---
+    // Docker's graph drivers, up to 1.9 (`graph/graph.go`, `daemon/graphdriver`).
+    rule("driver {w} failed to (get|create|remove|mount)", |d, _| {
+        d.runtime(Runtime::Docker);
+        d.operation(Operation::Unpack);
+        d.fault(Weight::Server, Fault::Snapshotter);
+    }),
     rule(
         "(unable to initialize unpacker|unable to get snapshotter capabilities|snapshotter not loaded|error unpacking image: failed to get snapshotter)",
         |d, _| {

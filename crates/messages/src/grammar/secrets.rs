@@ -37,7 +37,10 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| malformed(d),
     ),
     rule("json: cannot unmarshal", |d, _| {
-        if runtime_speaks(d) {
+        if d.operation == Some(Operation::Inspect) {
+            // dockershim and an engine of another age: no secret is read to look at an image.
+            d.fault(Weight::Server, Fault::RuntimeConfig);
+        } else if runtime_speaks(d) {
             d.fault(Weight::Server, Fault::BrokenManifest);
         } else {
             d.operation(Operation::Credentials);

@@ -59,6 +59,10 @@ pub(super) const RULES: &[Rule] = &[
         manifest_unknown(d);
     }),
     rule("tag_expired", |d, _| manifest_unknown(d)),
+    // Red Hat's registry, of repositories without a moving tag.
+    rule("does not use the {q} tag to track", |d, _| {
+        manifest_unknown(d);
+    }),
     rule(
         "(name unknown|name_unknown|repository name not known to registry|the repository with name {q} does not exist)",
         |d, _| d.server(Fault::NameUnknown),
@@ -89,7 +93,15 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule("unauthorized to access repository: ", |d, _| denied(d)),
     rule("project {w} not found", |d, _| denied(d)),
-    rule("access to the resource is denied", |d, _| denied(d)),
+    rule(
+        "(access to the resource is denied|you are not authorized to access the specified resource)",
+        |d, _| denied(d),
+    ),
+    // Oracle's registry, to who sent no login.
+    rule("anonymous users are only allowed", |d, _| {
+        d.credential = d.credential.or(Some(crate::CredentialUse::Anonymous));
+        d.server(Fault::NoCredentials);
+    }),
     rule(
         "(authentication required|authentication is required)",
         |d, _| {
@@ -139,7 +151,7 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
     rule(
-        "unauthenticated request. unauthenticated requests do not have permission",
+        "<unauthenticated request. >unauthenticated requests do not have permission",
         |d, _| {
             d.credential = d.credential.or(Some(crate::CredentialUse::Anonymous));
             d.server(Fault::NoCredentials);
@@ -174,7 +186,8 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| policy(d, PolicyKind::AllowList),
     ),
     rule(
-        "(projectpolicyviolation|current image without vulnerability scanning|vulnerability severity|vulnerabilities, cannot be pulled|prevent vulnerable images)",
+        // Harbor; with underscores and without the code around 1.8 (`src/core/middlewares`).
+        "(projectpolicyviolation|project_policy_violation|vulnerable handler: |no scanner registration configured|cannot get the image severity|current image without vulnerability scanning|vulnerability severity|vulnerabilities, cannot be pulled|prevent vulnerable images)",
         |d, _| policy(d, PolicyKind::Scan),
     ),
     rule(
@@ -182,7 +195,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| d.exact(Fault::Signature),
     ),
     rule(
-        "(payment required|billing|account is suspended|account has been suspended|has been disabled|quota<s> exceeded|bandwidth limit|bandwidth quota|egress quota)",
+        "(payment required|billing|account is suspended|account has been suspended|has been disabled|quota<s> exceeded|exceeded (your|its) (pull traffic|storage|image storage|bandwidth|traffic) quota|bandwidth limit|bandwidth quota|egress quota)",
         |d, _| {
             d.fault(
                 Weight::Server,
