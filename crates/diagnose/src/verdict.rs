@@ -1,7 +1,9 @@
 //! What a pasted text tells, judged by the same causes as a cluster.
 
-use pulldoctor_messages::Reading;
-use pulldoctor_model::{CauseId, ContainerKind, Evidence, Finding, Symptom, Timestamp};
+use pulldoctor_messages::{Fault, Reading};
+use pulldoctor_model::{
+    CauseId, Confidence, ContainerKind, Evidence, Finding, Rival, Symptom, Timestamp,
+};
 
 use crate::{
     case::{Case, Index},
@@ -52,8 +54,59 @@ fn verdict(text: &str, reading: Reading) -> TextVerdict {
     let evidence = Evidence::new("", "", Timestamp::UNIX_EPOCH);
     let index = Index::new(&evidence);
     let case = Case::pasted(&evidence, &index, &symptom, reading.clone());
-    let finding = rank::first(&case);
+    let mut finding = rank::first(&case);
+    if finding.confidence > Confidence::Possible && may_be_of_anything(&reading) {
+        finding.confidence = Confidence::Possible;
+        finding.rivals.insert(
+            0,
+            Rival {
+                cause: CauseId::Unknown,
+                because: "nothing in the text says that an image was being pulled".to_owned(),
+                decided_by: "the whole message, as `kubectl describe pod` shows it".to_owned(),
+            },
+        );
+    }
     TextVerdict { finding, reading }
+}
+
+/// Whether any program may have said this: a pod's own, `kubectl`, a probe.
+fn may_be_of_anything(reading: &Reading) -> bool {
+    let of_anything = match &reading.fault {
+        Fault::RuntimeUnavailable => reading.facts.socket.as_deref().is_some_and(|socket| {
+            !["containerd", "crio", "cri-", "docker", "podman"]
+                .iter()
+                .any(|name| socket.contains(name))
+        }),
+        fault => matches!(
+            fault,
+            Fault::Dns { .. }
+                | Fault::Refused
+                | Fault::DialTimeout
+                | Fault::HeaderTimeout
+                | Fault::TlsHandshakeTimeout
+                | Fault::NoRoute
+                | Fault::NetworkUnreachable
+                | Fault::Proxy { .. }
+                | Fault::Interrupted
+                | Fault::RedirectLoop
+                | Fault::UnknownAuthority
+                | Fault::CertificateExpired
+                | Fault::CertificateNotYetValid
+                | Fault::NameMismatch
+                | Fault::TlsOther
+                | Fault::PlainHttp
+                | Fault::TlsExpected
+                | Fault::NotTls
+                | Fault::ServerError { .. }
+                | Fault::HttpStatus { .. }
+                | Fault::NoSpace
+                | Fault::NoInodes
+                | Fault::DiskQuota
+                | Fault::ReadOnly
+                | Fault::IoError
+        ),
+    };
+    of_anything && !reading.tells_of_a_pull()
 }
 
 fn symptom_of(text: &str, reading: &Reading) -> Symptom {
@@ -78,5 +131,46 @@ fn symptom_of(text: &str, reading: &Reading) -> Symptom {
         static_pod: false,
         ran_before: false,
         wanted_arch: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_any_program_may_say_is_no_more_than_possible() {
+        for text in [
+            "dial tcp 10.0.0.12:5432: connect: connection refused",
+            "Get \"https://api.example.com/v3/users\": x509: certificate signed by unknown authority",
+            "write /data/journal: read-only file system",
+            "dial unix /run/app/agent.sock: connect: no such file or directory",
+        ] {
+            let TextVerdict { finding, .. } = read_text(text);
+            assert_eq!(finding.confidence, Confidence::Possible, "{text}");
+            assert_eq!(finding.rivals[0].cause, CauseId::Unknown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_tells_of_a_pull_is_likely() {
+        for text in [
+            "Get \"https://r.example.com/v2/\": dial tcp 10.0.0.12:443: connect: connection refused",
+            "Failed to pull image \"r.example.com/x:1\": write /data/journal: read-only file system",
+            "dial unix /run/containerd/containerd.sock: connect: no such file or directory",
+        ] {
+            let confidence = read_text(text).finding.confidence;
+            assert_eq!(confidence, Confidence::Likely, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_probe_beside_a_failed_pull_is_passed_over() {
+        let text = "Readiness probe failed: Get \"http://10.244.1.7:8080/\": dial tcp 10.244.1.7:8080: connect: connection refused";
+        assert_eq!(read_text(text).finding.cause, CauseId::Unknown);
+        let text = format!(
+            "{text}\nFailed to pull image \"nginx\": rpc error: code = Unknown desc = Error response from daemon: toomanyrequests: You have reached your pull rate limit."
+        );
+        assert_eq!(read_text(&text).finding.cause, CauseId::RateLimited);
     }
 }
