@@ -142,6 +142,11 @@ fn policies_and_quotas_of_registries() {
             "signature",
         ),
         (
+            "docs of kata-containers CCv0, image-rs",
+            "PullImage from image service failed\" err=\"rpc error: code = Internal desc = Security validate failed: Validate image failed: The signatures do not satisfied! Reject reason: [Match reference failed.]\" image=\"quay.io/kata-containers/confidential-containers:unsigned\"",
+            "signature",
+        ),
+        (
             "openshift/origin#16349: the server of signatures is ill, none is refused",
             "rpc error: code = 2 desc = Error reading signatures: received unexpected HTTP status: 500 Internal Server Error",
             "server-error/500",

@@ -240,6 +240,11 @@ pub(super) const RULES: &[Rule] = &[
         signature(d);
     }),
     rule("invalid gpg signature", |d, _| signature(d)),
+    // image-rs, which pulls inside a confidential guest.
+    rule(
+        "(security validate failed|signatures do not satis(fied|fy)|image policy rejected)",
+        |d, _| signature(d),
+    ),
     // What the lookaside server holds is no signature (`internal/signature/signature.go`).
     rule(
         "(unrecognized signature format|parsing signature {w}: )",
