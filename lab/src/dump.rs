@@ -13,7 +13,8 @@ use crate::paths;
 use crate::tool::Said;
 
 /// Writes objects, events, log lines of kubelets and runtimes that name the namespace or one of
-/// the case's hosts (in the lab), the tool's output and the reason into a folder, and returns it.
+/// the case's hosts (in the lab), the output of the tool and of a case's further
+/// commands, and the reason into a folder, and returns it.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -23,6 +24,7 @@ pub fn write(
     namespace: &str,
     hosts: &[&str],
     said: Option<&Said>,
+    ran: &[Said],
     reason: &str,
 ) -> Result<PathBuf> {
     let root = paths::target_dir();
@@ -54,6 +56,10 @@ pub fn write(
             dir.join("evidence.json"),
             serde_json::to_vec_pretty(&said.evidence)?,
         )?;
+    }
+    for (at, said) in ran.iter().enumerate() {
+        fs::write(dir.join(format!("run.{at}.stdout.json")), &said.stdout)?;
+        fs::write(dir.join(format!("run.{at}.stderr.txt")), &said.stderr)?;
     }
     for host in hosts {
         fs::write(dir.join(format!("requests.{host}.json")), labd::log(host))?;

@@ -88,6 +88,7 @@ fn try_one(ground: &Ground, case: &Case, options: &Options) -> Result<Vec<String
     };
     ground.note(&namespace);
     let mut said = None;
+    let mut ran = Vec::new();
     let mut result = play(cluster, injected.as_mut(), case, &namespace).and_then(|()| {
         if options.without_tool {
             return Ok(Vec::new());
@@ -113,6 +114,7 @@ fn try_one(ground: &Ground, case: &Case, options: &Options) -> Result<Vec<String
                     wrong.push(format!("a password is in the output of {:?}", run.args));
                 }
             }
+            ran.push(output);
         }
         if case.looks_from_nodes() {
             wrong.extend(cluster.left_of_probes(&before)?);
@@ -131,6 +133,7 @@ fn try_one(ground: &Ground, case: &Case, options: &Options) -> Result<Vec<String
             &namespace,
             &case.all_hosts(),
             said.as_ref(),
+            &ran,
             &reason,
         );
         if let (Ok(wrong), Ok(dir)) = (&mut result, &dumped) {

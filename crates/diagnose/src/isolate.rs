@@ -182,6 +182,18 @@ fn is_after_manifest(cause: CauseId) -> bool {
         )
 }
 
+/// Whether a failure of this kind may lie in what the runtime alone has: its proxy, its authorities,
+/// its `hosts.toml`. A probe from the node goes without them.
+fn is_of_runtime(cause: CauseId) -> bool {
+    matches!(
+        cause,
+        CauseId::ProxyFailure
+            | CauseId::TlsUnknownAuthority
+            | CauseId::MirrorMisconfigured
+            | CauseId::HttpHttpsMismatch
+    )
+}
+
 /// Whether a pod with this reason did not come to its pull: the sandbox, a volume or the scheduler
 /// was in the way, or the kubelet did not take it up at all.
 fn is_before_pull(reason: &str) -> bool {
@@ -210,7 +222,8 @@ pub enum Fault {
     /// The registry, or the way to it from both nodes: neither pulls from it. That this node pulls
     /// from another was not refuted.
     Registry,
-    /// Both: the image cannot be pulled elsewhere, and the node pulls nothing.
+    /// Both: the image cannot be pulled elsewhere, and the node pulls nothing, or fails at the
+    /// registry for a reason of its own.
     Both,
     /// This image on this node only: others come from the same registry, and other nodes have it.
     ImageOnNode,
@@ -297,7 +310,15 @@ impl<'a> Table<'a> {
             trial.outcome(),
             TrialOutcome::Resolved | TrialOutcome::Answered
         );
-        (!(good && is_deep && is_shallow)).then_some(good)
+        (!(good && is_deep && is_shallow || self.is_unseen(trial))).then_some(good)
+    }
+
+    /// Whether a registry answered a probe which does not see what the image fails for.
+    fn is_unseen(&self, trial: &Trial) -> bool {
+        trial.outcome() == TrialOutcome::Answered
+            && self
+                .cause(TrialRole::SuspectHere)
+                .is_some_and(is_of_runtime)
     }
 
     /// Whether the image fails elsewhere for another reason than on its node: then two faults are
@@ -307,6 +328,17 @@ impl<'a> Table<'a> {
         let elsewhere = self.cause(TrialRole::SuspectElsewhere);
         here.zip(elsewhere)
             .is_some_and(|(here, there)| here != there)
+    }
+
+    /// Whether the image has a fault of its own, by the registry's word on the other node, and this
+    /// node has one that it met with more than this image.
+    fn are_two_faults(&self) -> bool {
+        let is_word = |role| self.cause(role).is_some_and(is_registrys_word);
+        self.fails_otherwise()
+            && is_word(TrialRole::SuspectElsewhere)
+            && !is_word(TrialRole::SuspectHere)
+            && self.good(TrialRole::SameRegistryHere) == Some(false)
+            && self.cause(TrialRole::SameRegistryHere) == self.cause(TrialRole::SuspectHere)
     }
 
     /// Whether the image failed on the way to a registry which the node reaches now.
@@ -331,6 +363,9 @@ impl<'a> Table<'a> {
     fn by_family(&self) -> Fault {
         match self.cause(TrialRole::SuspectHere).map(CauseId::family) {
             Some(Family::Network | Family::Tls) => Fault::Path,
+            _ if self.cause(TrialRole::SuspectHere) == Some(CauseId::MirrorMisconfigured) => {
+                Fault::Path
+            }
             Some(Family::Node | Family::Content) => Fault::ImageOnNode,
             _ => Fault::Undecided,
         }
@@ -364,6 +399,9 @@ impl<'a> Table<'a> {
         let same = self.good(TrialRole::SameRegistryHere);
         if self.is_reached_again() {
             return Fault::Undecided;
+        }
+        if self.are_two_faults() {
+            return Fault::Both;
         }
         let other = self.good(TrialRole::OtherRegistryHere);
         match (elsewhere, same, other) {
@@ -430,6 +468,7 @@ fn summary(fault: Fault, node: &str, image: Option<&str>, trials: &[Trial]) -> S
     let image = image.unwrap_or("the image");
     let is_probed = of(TrialRole::SameRegistryHere)
         .is_some_and(|trial| trial.outcome() == TrialOutcome::Answered);
+    let causes = |role| of(role).and_then(Trial::cause);
     match fault {
         Fault::Image if is_probed => format!(
             "the image: `{image}` cannot be pulled on `{elsewhere}` either, and its registry answers `{node}`"
@@ -460,6 +499,15 @@ fn summary(fault: Fault, node: &str, image: Option<&str>, trials: &[Trial]) -> S
                 _ => String::new(),
             }
         ),
+        Fault::Both
+            if let Some((here, there)) =
+                causes(TrialRole::SuspectHere).zip(causes(TrialRole::SuspectElsewhere))
+                && here != there =>
+        {
+            format!(
+                "both: `{node}` does not come to the image (`{here}`), and `{image}` cannot be pulled on `{elsewhere}` either (`{there}`)"
+            )
+        }
         Fault::Both => format!(
             "both: `{node}` pulls none of the images that were tried, and `{image}` cannot be pulled on `{elsewhere}` either"
         ),
@@ -473,6 +521,13 @@ fn summary(fault: Fault, node: &str, image: Option<&str>, trials: &[Trial]) -> S
             format!("nothing is wrong with `{node}`: it pulls what was tried")
         }
         Fault::Over => format!("the fault is over: `{node}` pulls `{image}` now"),
+        Fault::Undecided
+            if of(TrialRole::SuspectElsewhere).and_then(Trial::is_good) == Some(true) =>
+        {
+            format!(
+                "not the image: `{elsewhere}` gets `{image}`; whether `{node}` fails at all or at this registry alone was not told"
+            )
+        }
         Fault::Undecided => "the trials do not tell whose fault it is".to_owned(),
     }
 }
@@ -483,6 +538,9 @@ fn limits(fault: Fault, table: &Table<'_>, has_suspect: bool) -> Vec<String> {
         let words = trial.role.words();
         match (&trial.result, trial.outcome()) {
             (TrialResult::Untried(why), _) => limits.push(format!("{words}: not tried: {why}")),
+            (TrialResult::Probed(_), _) if table.is_unseen(trial) => limits.push(format!(
+                "{words}: a probe reached the registry, and goes without the runtime's proxy, authorities and `hosts.toml`, where this failure lies"
+            )),
             (TrialResult::Probed(_), _) => limits.push(format!(
                 "{words}: a probe looked at the registry instead, and nothing was pulled"
             )),

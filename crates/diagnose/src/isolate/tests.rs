@@ -323,3 +323,58 @@ fn a_registry_that_answers_a_probe_is_reached() {
     ]);
     assert_eq!(found.fault, Fault::Undecided);
 }
+
+#[test]
+fn a_probe_does_not_see_the_runtimes_own_settings() {
+    const UNKNOWN: &str = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": tls: failed to verify certificate: x509: certificate signed by unknown authority";
+    const PROXY: &str = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve image: failed to do request: Head \"https://registry.example.com/v2/shop/api/manifests/1\": proxyconnect tcp: dial tcp 10.9.0.8:3128: connect: connection refused";
+    let answered = || Trial {
+        result: TrialResult::Probed(Box::new(crate::causes::support::missing::samples::there(
+            IMAGE,
+        ))),
+        ..pulled(SameRegistryHere)
+    };
+    assert_eq!(answered().outcome(), TrialOutcome::Answered);
+    let of_text = |text, other: &[Trial]| {
+        let mut trials = vec![failed(SuspectHere, text), pulled(SuspectElsewhere), answered()];
+        trials.extend(other.iter().cloned());
+        let cause = read_text(text).finding;
+        of(&trials).weighed(&trials, &cause)
+    };
+    for (text, cause) in [
+        (UNKNOWN, CauseId::TlsUnknownAuthority),
+        (PROXY, CauseId::ProxyFailure),
+    ] {
+        let found = of_text(text, &[]);
+        assert_eq!(found.fault, Fault::Undecided);
+        assert!(found.summary.starts_with("not the image: `n2` gets"));
+        assert_eq!(id(&found), Some(cause));
+        assert!(found.limits.iter().any(|limit| limit.contains("authorities")));
+        assert!(!found.limits.iter().any(|limit| limit.contains("refute")));
+        let found = of_text(text, &[pulled(OtherRegistryHere)]);
+        assert_eq!((found.fault, id(&found)), (Fault::Path, Some(cause)));
+    }
+    // What a probe does see is over.
+    let found = of_text(DNS, &[]);
+    assert_eq!((found.fault, id(&found)), (Fault::Undecided, None));
+    assert!(found.limits.iter().any(|limit| {
+        limit.ends_with("the trials refute: the registry answers a probe from the node")
+    }));
+}
+
+#[test]
+fn an_image_that_is_missing_behind_a_node_that_does_not_resolve() {
+    let trials = [
+        failed(SuspectHere, DNS),
+        failed(SuspectElsewhere, MISSING),
+        failed(SameRegistryHere, DNS),
+    ];
+    let found = of(&trials).weighed(&trials, &read_text(DNS).finding);
+    assert_eq!(found.fault, Fault::Both);
+    assert_eq!(id(&found), Some(CauseId::RegistryUnreachableDns));
+    assert!(found.summary.contains("`registry-unreachable-dns`"));
+    assert!(found.summary.contains("`image-not-found-tag`"));
+    // Nothing but this image was seen to fail on the node.
+    let found = of(&trials[..2]);
+    assert_eq!(found.fault, Fault::Undecided);
+}

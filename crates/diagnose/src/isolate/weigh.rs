@@ -3,18 +3,24 @@
 
 use pulldoctor_model::{CauseId, Confidence, Family, Finding, TrialRole};
 
-use super::{Fault, Isolation, Table, Trial, is_after_manifest};
+use super::{
+    Fault, Isolation, Table, Trial, TrialOutcome, is_after_manifest, is_of_runtime,
+};
 
 impl Isolation {
     /// Weighs the cause by what the engine says of the pod, as far as the trials do not refute it.
     #[must_use]
     pub fn weighed(mut self, trials: &[Trial], finding: &Finding) -> Self {
-        // Where two faults are there, and where none is left, the pod's cause would be one of them
-        // or that of the past.
-        if finding.cause == CauseId::Unknown || matches!(self.fault, Fault::Both | Fault::Over) {
+        let table = Table(trials);
+        // Where one text stands for two faults, and where none is left, the pod's cause would be one
+        // of them or that of the past. Of two that differ it is the one to mend first.
+        if finding.cause == CauseId::Unknown
+            || self.fault == Fault::Over
+            || (self.fault == Fault::Both && !table.are_two_faults())
+        {
             return self;
         }
-        if let Some(why) = refuted(finding.cause, &Table(trials)) {
+        if let Some(why) = refuted(finding.cause, &table) {
             self.limits.push(format!(
                 "the pod's own diagnosis says `{}`, which the trials refute: {why}",
                 finding.cause
@@ -47,8 +53,19 @@ fn refuted(cause: CauseId, table: &Table<'_>) -> Option<&'static str> {
         return Some("another node of this platform gets the image");
     }
     let is_of_way = matches!(family, Family::Network | Family::Tls) && !is_after_manifest(cause);
-    if is_of_way && is_good(TrialRole::SameRegistryHere) {
-        return Some("the node gets another image of this registry");
+    let is_seen = !is_of_runtime(cause)
+        || table
+            .of(TrialRole::SameRegistryHere)
+            .is_none_or(|trial| trial.outcome() != TrialOutcome::Answered);
+    if is_of_way && is_seen && is_good(TrialRole::SameRegistryHere) {
+        let is_probed = table
+            .of(TrialRole::SameRegistryHere)
+            .is_some_and(|trial| trial.outcome() == TrialOutcome::Answered);
+        return Some(if is_probed {
+            "the registry answers a probe from the node"
+        } else {
+            "the node gets another image of this registry"
+        });
     }
     let stops_all = matches!(
         cause,
