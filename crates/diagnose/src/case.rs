@@ -271,6 +271,10 @@ impl<'a> Case<'a> {
         keyring() -> &'a KeyringFacts
             = |case: &Self| Some(case.keyring_question()),
             Answer::Keyring(facts) => Some(facts);
+        /// The same for the secrets of the pod's service account.
+        account_keyring() -> &'a KeyringFacts
+            = |case: &Self| case.account_keyring_question(),
+            Answer::Keyring(facts) => Some(facts);
         /// What the registry said to the pod's credentials, seen from here.
         registry_answer() -> &'a Transcript
             = |case: &Self| Some(case.registry_question()),
@@ -395,6 +399,23 @@ impl<'a> Case<'a> {
             secrets: self.pull_secrets(),
             image: self.symptom.image.clone(),
         }
+    }
+
+    /// Asks which credentials the kubelet would try for this image if the pod had the pull secrets of
+    /// its service account.
+    pub fn account_keyring_question(&self) -> Option<Question> {
+        let account = self.service_account().seen()?;
+        let mut secrets: Vec<String> = Vec::new();
+        for name in &account.pull_secrets {
+            if !name.is_empty() && !secrets.contains(name) {
+                secrets.push(name.clone());
+            }
+        }
+        (!secrets.is_empty()).then(|| Question::Keyring {
+            namespace: self.symptom.namespace.clone(),
+            secrets,
+            image: self.symptom.image.clone(),
+        })
     }
 
     /// The pull secrets that the pod names, in its order, each once; empty names are skipped as

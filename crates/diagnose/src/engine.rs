@@ -6,7 +6,8 @@ use pulldoctor_model::{CauseId, Diagnosis, Evidence, Question, Report};
 
 use crate::{
     case::{Case, Index},
-    causes, group, rank,
+    causes::{self, network::is_loopback},
+    group, rank,
 };
 
 /// What would still decide, over all symptoms: each question once, neither answered nor known to
@@ -71,6 +72,10 @@ fn questions_of(case: &Case<'_>, index: &Index<'_>) -> Vec<Question> {
         .iter()
         .flat_map(|cause| (cause.questions)(case))
         .collect();
+    // `localhost` is another machine here than on the node: nothing is asked there, and no login sent.
+    if is_loopback(&case.registry()) {
+        asked.retain(|question| !is_about_platform(question));
+    }
     // The registry is asked for the node's platform, so what the node says of itself comes first.
     if let Some(node) = case.node_question().filter(|node| !index.is_settled(node))
         && asked.iter().any(is_about_platform)

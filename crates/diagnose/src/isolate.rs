@@ -504,8 +504,17 @@ fn summary(fault: Fault, node: &str, image: Option<&str>, trials: &[Trial]) -> S
                 causes(TrialRole::SuspectHere).zip(causes(TrialRole::SuspectElsewhere))
                 && here != there =>
         {
+            // What a text alone leaves open is not named.
+            let is_sure = of(TrialRole::SuspectElsewhere)
+                .and_then(Trial::points_to)
+                .is_some_and(|(_, sure)| sure >= Confidence::Likely);
+            let why = if is_sure {
+                format!("`{there}`")
+            } else {
+                "the registry refuses it".to_owned()
+            };
             format!(
-                "both: `{node}` does not come to the image (`{here}`), and `{image}` cannot be pulled on `{elsewhere}` either (`{there}`)"
+                "both: `{node}` does not come to the image (`{here}`), and `{image}` cannot be pulled on `{elsewhere}` either ({why})"
             )
         }
         Fault::Both => format!(
@@ -525,7 +534,7 @@ fn summary(fault: Fault, node: &str, image: Option<&str>, trials: &[Trial]) -> S
             if of(TrialRole::SuspectElsewhere).and_then(Trial::is_good) == Some(true) =>
         {
             format!(
-                "not the image: `{elsewhere}` gets `{image}`; whether `{node}` fails at all or at this registry alone was not told"
+                "not the image: `{elsewhere}` gets `{image}`; whether `{node}` pulls anything else was not told"
             )
         }
         Fault::Undecided => "the trials do not tell whose fault it is".to_owned(),

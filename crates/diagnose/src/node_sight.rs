@@ -15,7 +15,9 @@ use pulldoctor_model::{
     },
 };
 
-pub(crate) use agreement::{Agreement, agreement, is_proof, may_tell, reproduced};
+pub(crate) use agreement::{
+    Agreement, agreement, is_bad_plain_request, is_proof, may_tell, reproduced,
+};
 pub(crate) use others::{only_this_node, other_nodes};
 
 use crate::{case::Case, view::Reached};

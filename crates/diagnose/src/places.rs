@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pulldoctor_model::{Object, Timestamp};
 
-use crate::{case::Case, node_sight::only_this_node};
+use crate::{case::Case, causes::here::fails_here_alike, node_sight::only_this_node};
 
 /// How far back before the symptom a start elsewhere still counts as "at the same time".
 const RECENT: i64 = 120;
@@ -74,7 +74,8 @@ impl Places {
 /// sees the fault while others reach the same host.
 pub(crate) fn network_object(case: &Case<'_>) -> Object {
     let places = Places::of_registry(case);
-    if places.is_some_and(|places| places.only_this_node(case)) || only_this_node(case) {
+    let is_alone = places.is_some_and(|places| places.only_this_node(case));
+    if (is_alone && !fails_here_alike(case)) || only_this_node(case) {
         return case.node_object();
     }
     Object::registry(case.failed_host())

@@ -102,7 +102,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
 /// The node's last try was refused, and the secret was written after it: its login is good now.
 fn mended(case: &Case<'_>) -> Option<Finding> {
     let changed = changed(case)?;
-    let secret = changed.mended()?;
+    let secret = changed.mended().filter(|_| changed.appeared().is_none())?;
     if !matches!(
         word(case)?,
         Word::SentWrong | Word::SentRefused | Word::Status401

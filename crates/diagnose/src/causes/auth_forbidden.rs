@@ -197,6 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_the_registry_does_not_take_is_not_the_logins_right() {
+        let text = SCOPE.replace("insufficient_scope", "invalid_token");
+        let finding = account(stuck(IMAGE, "ErrImagePull", &text), &[])
+            .keyring(&[login_secret("regcred", &[HOST])])
+            .registry(challenged(
+                IMAGE,
+                &[("regcred", HOST, refused(Identity::Accepted, 401))],
+                refused(Identity::Unknown, 401),
+            ))
+            .judge();
+        assert_eq!(finding.confidence, Confidence::Possible);
+        let mut all = vec![finding.cause];
+        all.extend(finding.rivals.iter().map(|rival| rival.cause));
+        assert!(all.contains(&CauseId::RegistryServerError), "{all:?}");
+    }
+
+    #[test]
     fn where_the_registry_hides_a_good_login_leaves_the_missing_repository_open() {
         let text = about(SCOPE, "docker.io");
         let key = "https://index.docker.io/v1/";

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use pulldoctor_messages::HostRole;
 use pulldoctor_model::{
     CauseId, Finding, clean_line,
     registry::{
@@ -12,7 +13,7 @@ use pulldoctor_model::{
 };
 
 use super::{
-    network::{Route, bare, route},
+    network::{Route, bare, route, unreachable},
     support::checked::with_checked,
 };
 use crate::{
@@ -140,11 +141,22 @@ pub(crate) fn problem(case: &Case<'_>) -> Option<Problem> {
     fault_of(way_to(&from_here(case)?, case)?)
 }
 
+/// Whether the host of the failed request fails here as the node's text says: then it is no fault of
+/// the node alone. That a container started elsewhere says less, since its image may have been there.
+pub(crate) fn fails_here_alike(case: &Case<'_>) -> bool {
+    let Some(problem) = problem(case).and_then(of_problem) else {
+        return false;
+    };
+    unreachable(case.pull_fault()).map(|(_, cause)| cause) == Some(problem)
+}
+
 /// The same fault here, or none at all.
 fn with_comparison(finding: Finding, case: &Case<'_>, sight: &Sight<'_>, way: &[Stage]) -> Finding {
     let host = case.failed_host();
     if answers(case) {
         let registry = case.registry();
+        // What answers past the node's proxy is the registry, and not the proxy.
+        let host = if is_of_proxy(case) { &registry } else { &host };
         let told = format!("`{host}` answers here: the fault is the node's, or on its way");
         let finding = finding.seen(Some(sight.answered), told);
         if sight.transcript.is_good() && finding.cause != CauseId::RegistryServerError {
@@ -163,8 +175,17 @@ fn with_comparison(finding: Finding, case: &Case<'_>, sight: &Sight<'_>, way: &[
     }
 }
 
+/// Whether the host that failed is the node's proxy, which is not asked from here.
+fn is_of_proxy(case: &Case<'_>) -> bool {
+    let foreign = case.reading().foreign_host.as_ref();
+    foreign.is_some_and(|foreign| foreign.role == HostRole::Proxy)
+}
+
 /// Where the name leads here, if that is news.
 fn with_addresses(finding: Finding, case: &Case<'_>, sight: &Sight<'_>, way: &[Stage]) -> Finding {
+    if is_of_proxy(case) {
+        return finding;
+    }
     let Some(dns) = dns_of(way) else {
         return finding;
     };

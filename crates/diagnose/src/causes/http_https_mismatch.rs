@@ -12,7 +12,7 @@ use crate::{
     case::Case,
     cause::{Raised, cause},
     finding::FindingExt,
-    node_sight::{FromNode, from_node},
+    node_sight::{FromNode, from_node, is_bad_plain_request},
     places::network_object,
 };
 
@@ -75,6 +75,16 @@ fn speaks_plain_http(case: &Case<'_>) -> bool {
         == Some(Problem::TlsPlainHttp)
 }
 
+/// Whether a request by plain HTTP is bad, and the port is seen to speak TLS, from the node or from
+/// here.
+fn is_asked_by_plain_http(case: &Case<'_>) -> bool {
+    if !is_bad_plain_request(case) {
+        return false;
+    }
+    let node = from_node(case).filter(FromNode::is_nodes_own);
+    node.is_some_and(|look| look.handshake(case).is_some()) || here::handshake(case).is_some()
+}
+
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let subject = subject(case);
     let (confidence, summary) = match case.fault() {
@@ -83,6 +93,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             format!("{subject} speaks plain HTTP, and the node asks it by HTTPS"),
         ),
         Fault::TlsExpected => (
+            Confidence::Likely,
+            format!("{subject} speaks HTTPS, and the node asks it by plain HTTP"),
+        ),
+        _ if is_asked_by_plain_http(case) => (
             Confidence::Likely,
             format!("{subject} speaks HTTPS, and the node asks it by plain HTTP"),
         ),
@@ -111,7 +125,8 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         );
     }
     finding = with_places(finding, case);
-    finding = if *case.fault() == Fault::TlsExpected {
+    let is_tls_wanted = *case.fault() == Fault::TlsExpected || is_asked_by_plain_http(case);
+    finding = if is_tls_wanted {
         with_scheme(finding, case, "https")
     } else {
         with_scheme(finding, case, "http").remedy(
@@ -125,9 +140,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         finding
             .next(
                 "what does the port speak, asked from the node?",
-                Some(match case.fault() {
-                    Fault::TlsExpected => curl(&host),
-                    _ => curl(&host).replacen("https://", "http://", 1),
+                Some(match is_tls_wanted {
+                    true => curl(&host),
+                    false => curl(&host).replacen("https://", "http://", 1),
                 }),
             )
             .into(),
@@ -143,7 +158,7 @@ mod tests {
 
     use crate::{
         causes::here::samples,
-        fixture::{node, stuck},
+        fixture::{node, own_network, stuck},
     };
 
     const IMAGE: &str = "registry.example.com:5000/shop/api:1";
@@ -169,6 +184,39 @@ mod tests {
             .map(|(_, text)| text.clone())
             .unwrap();
         (file, finding.remedies[0].command.clone().unwrap())
+    }
+
+    #[test]
+    fn a_bad_request_by_plain_http_to_a_port_that_speaks_tls() {
+        let text = |scheme: &str| {
+            format!(
+                "failed to pull and unpack image \"{IMAGE}\": failed to resolve image: unexpected status from HEAD request to {scheme}://registry.example.com:5000/v2/shop/api/manifests/1: 400 Bad Request"
+            )
+        };
+        let seen = samples::good_tls(IMAGE, &samples::handshake(&["registry.example.com"]));
+        let finding = stuck(IMAGE, "ErrImagePull", &text("http"))
+            .registry(seen.clone())
+            .judge();
+        assert_eq!(finding.cause, CauseId::HttpHttpsMismatch);
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(
+            finding.summary.contains("speaks HTTPS"),
+            "{}",
+            finding.summary
+        );
+        // Asked from the node's own network, the port is proven to speak TLS.
+        let view = own_network(seen.clone());
+        let finding = stuck(IMAGE, "ErrImagePull", &text("http"))
+            .node_view(view)
+            .judge();
+        assert_eq!(finding.cause, CauseId::HttpHttpsMismatch);
+        assert_eq!(finding.confidence, Confidence::Proven);
+        for other in [
+            stuck(IMAGE, "ErrImagePull", &text("https")).registry(seen),
+            stuck(IMAGE, "ErrImagePull", &text("http")),
+        ] {
+            assert_ne!(other.judge().cause, CauseId::HttpHttpsMismatch);
+        }
     }
 
     #[test]

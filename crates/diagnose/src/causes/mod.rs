@@ -35,7 +35,7 @@ mod inodes_exhausted;
 mod invalid_image_name;
 pub(crate) mod logs;
 mod mirror_misconfigured;
-mod network;
+pub(crate) mod network;
 mod never_pull_absent;
 mod node_store_damaged;
 mod node_view;

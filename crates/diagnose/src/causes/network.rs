@@ -4,7 +4,7 @@ use pulldoctor_messages::{Fault, HostRole, Runtime};
 use pulldoctor_model::{CauseId, Finding, Question};
 
 use super::{
-    here::with_here,
+    here::{fails_here_alike, with_here},
     runtime_files::runtime,
     support::{ask_registry, missing::says_missing},
     there::{open_node_view, with_node},
@@ -155,7 +155,13 @@ fn with_nodes(finding: Finding, case: &Case<'_>) -> Finding {
             .join(", ")
     };
     let here = case.symptom.node.as_deref().unwrap_or_default();
-    let answer = if places.only_this_node(case) {
+    let answer = if places.only_this_node(case) && fails_here_alike(case) {
+        format!(
+            "on {} a container started with one at about that time; it fails here too, so this \
+             does not make it the node's fault",
+            list(&places.recent)
+        )
+    } else if places.only_this_node(case) {
         format!("yes, on {}: the fault is this node's", list(&places.recent))
     } else if places.failing.len() > 1 && places.recent.is_empty() {
         format!(
@@ -185,6 +191,16 @@ pub(crate) fn bare(host: &str) -> &str {
         _ => host,
     };
     bare.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// Whether a host is the machine that asks: on a node the node, here this computer.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = bare(host);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// The command that asks a host from the node: it shows each step and the answer.
@@ -224,6 +240,16 @@ mod tests {
         assert_eq!(port("r.example"), "443");
         assert_eq!(bare("r.example:5000"), "r.example");
         assert_eq!(bare("[fd00::1]:5000"), "fd00::1");
+        for host in [
+            "localhost:5000",
+            "localhost",
+            "127.0.0.53:5000",
+            "[::1]:5000",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        assert!(!is_loopback("localhost.example.com"));
+        assert!(!is_loopback("127.example.com:5000"));
         assert_eq!(
             show_chain("r.example:5000"),
             "openssl s_client -connect r.example:5000 -servername r.example -showcerts </dev/null"

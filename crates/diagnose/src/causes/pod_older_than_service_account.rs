@@ -6,13 +6,14 @@ use pulldoctor_model::{
 
 use super::support::{
     credentials::{
-        Named, Said, State, list, login_questions, look, mirror, said, with_login, word,
+        Named, Said, State, is_complete, list, login_questions, look, mirror, said, with_login,
+        word,
     },
     in_namespace, quote,
 };
 use crate::{
     case::Case,
-    cause::{Raised, cause},
+    cause::{Raised, Role, cause},
     finding::FindingExt,
 };
 
@@ -37,6 +38,8 @@ cause! {
     ///
     /// ## What it is not
     ///
+    /// - A secret without a login for this image: recreating the pod would not help, and the cause is
+    ///   `auth-missing-credentials`.
     /// - A pod whose template lists any secret never gets those of its service account.
     /// - A secret that is created after the pod, under a name that the pod has, heals the pod by
     ///   itself.
@@ -69,6 +72,14 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         .collect();
     if secrets.is_empty() {
         return None;
+    }
+    let keyring = case.account_keyring();
+    if keyring
+        .seen()
+        .is_some_and(|keyring| is_complete(keyring) && keyring.matching.is_empty())
+        && secrets.iter().any(|one| one.state == State::Usable)
+    {
+        return Some(opens_nothing(case, &secrets));
     }
     let service_account = case.symptom.service_account.as_deref().unwrap_or("default");
     let names = list(secrets.iter().map(|one| one.name));
@@ -124,7 +135,33 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             State::Usable | State::Unknown => finding,
         };
     }
-    Some(with_remedy(finding, case).into())
+    let is_in_order = secrets
+        .iter()
+        .any(|one| matches!(one.state, State::Usable | State::Unknown));
+    Some(with_remedy(finding, case, is_in_order).into())
+}
+
+/// The account's secrets would not open the image: to recreate the pod changes nothing.
+fn opens_nothing(case: &Case<'_>, secrets: &[Named<'_>]) -> Raised {
+    let finding = case
+        .finding(
+            CauseId::PodOlderThanServiceAccount,
+            Confidence::Possible,
+            case.image_object(),
+            format!(
+                "the service account names pull secret {}, which the pod was admitted without, and no login in it is for this image",
+                list(secrets.iter().map(|one| one.name))
+            ),
+        )
+        .rival(
+            CauseId::AuthMissingCredentials,
+            "no login that the service account names is for this image",
+            case.registry_question().to_string(),
+        );
+    Raised {
+        finding,
+        role: Role::Contributes,
+    }
 }
 
 /// Whether the account's secrets were last written before the pod was created.
@@ -135,24 +172,31 @@ fn was_there_before(case: &Case<'_>, facts: &ServiceAccountFacts) -> bool {
         .is_some_and(|(changed, created)| changed < created)
 }
 
-fn with_remedy(finding: Finding, case: &Case<'_>) -> Finding {
+/// Recreating heals by itself only where the account's secrets are there, and of a type that counts.
+fn with_remedy(finding: Finding, case: &Case<'_>, is_in_order: bool) -> Finding {
     let pod = quote(&case.symptom.pod);
     let namespace = in_namespace(case);
-    if case.symptom.owner.is_some() {
-        finding.remedy(
-            "recreate-pod",
+    let (applicability, title, command) = if case.symptom.owner.is_some() {
+        (
             Applicability::Safe,
             "recreate the pod, so that it gets the service account's secrets",
-            Some(format!("kubectl delete pod {pod} {namespace}")),
+            format!("kubectl delete pod {pod} {namespace}"),
         )
+    } else {
+        (
+            Applicability::Consent,
+            "delete and create the pod again: nothing else recreates it",
+            format!("kubectl get pod {pod} {namespace} -o yaml | kubectl replace --force -f -"),
+        )
+    };
+    if is_in_order {
+        finding.remedy("recreate-pod", applicability, title, Some(command))
     } else {
         finding.remedy(
             "recreate-pod",
             Applicability::Consent,
-            "delete and create the pod again: nothing else recreates it",
-            Some(format!(
-                "kubectl get pod {pod} {namespace} -o yaml | kubectl replace --force -f -"
-            )),
+            format!("mend the secret first; then {title}"),
+            Some(command),
         )
     }
 }
@@ -165,7 +209,7 @@ mod tests {
         causes::support::credentials::samples::{
             ANONYMOUS, IMAGE, NO_BASIC, WRONG_LOGIN, account, missing_secret, secret_of_account,
         },
-        fixture::{pull_secret, stuck},
+        fixture::{login_secret, pull_secret, stuck},
     };
 
     #[test]
@@ -200,6 +244,36 @@ mod tests {
         let finding = secret_of_account(fixture, "regcred", missing_secret()).judge();
         assert_eq!(finding.cause, CauseId::PodOlderThanServiceAccount);
         assert_eq!(finding.also[0].cause, CauseId::SecretMissing);
+        // To recreate the pod alone heals nothing.
+        assert_eq!(finding.remedies[0].applicability, Applicability::Consent);
+        assert!(
+            finding.remedies[0]
+                .title
+                .starts_with("mend the secret first")
+        );
+    }
+
+    #[test]
+    fn a_secret_that_opens_nothing_is_no_reason_to_recreate_the_pod() {
+        for (key, cause) in [
+            ("registry.example.com", CauseId::PodOlderThanServiceAccount),
+            ("registry.other.example", CauseId::AuthMissingCredentials),
+        ] {
+            let secret = login_secret("regcred", &[key]);
+            let fixture = account(stuck(IMAGE, "ErrImagePull", NO_BASIC), &["regcred"]);
+            let asked = fixture.questions();
+            let fixture = secret_of_account(fixture, "regcred", pull_secret());
+            let question = fixture
+                .with_case(|case| case.account_keyring_question())
+                .unwrap();
+            assert!(asked.contains(&question));
+            let finding = fixture.keyring_of(question, &[secret]).judge();
+            assert_eq!(finding.cause, cause, "{key}");
+            assert_eq!(finding.confidence, Confidence::Proven, "{key}");
+            let also: Vec<CauseId> = finding.also.iter().map(|also| also.cause).collect();
+            let is_beside = also.contains(&CauseId::PodOlderThanServiceAccount);
+            assert_eq!(is_beside, cause == CauseId::AuthMissingCredentials, "{key}");
+        }
     }
 
     #[test]

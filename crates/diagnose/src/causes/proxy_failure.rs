@@ -1,6 +1,6 @@
 //! `proxy-failure`.
 
-use pulldoctor_messages::{Fault, ProxyFault, Runtime};
+use pulldoctor_messages::{Fault, HostRole, ProxyFault, Runtime};
 use pulldoctor_model::{CauseId, Confidence, Question};
 
 use super::{
@@ -162,11 +162,18 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             ),
         );
     }
+    // What is to be reached directly is the registry, never the proxy itself.
+    let is_proxy = case
+        .reading()
+        .foreign_host
+        .as_ref()
+        .is_some_and(|foreign| foreign.role == HostRole::Proxy);
+    let direct = if is_proxy { case.registry() } else { host };
     Some(
         with_proxy_file(
             with_places(finding, case),
             case,
-            super::network::bare(&host),
+            super::network::bare(&direct),
         )
         .into(),
     )
@@ -207,6 +214,12 @@ mod tests {
         assert_eq!(
             finding.remedies[0].command.as_deref(),
             Some("systemctl show containerd --property=Environment")
+        );
+        // The registry is to be reached directly, not the proxy.
+        assert!(
+            finding.remedies[0]
+                .title
+                .contains("add `registry.example.com` to `NO_PROXY`")
         );
     }
 
@@ -272,5 +285,19 @@ mod tests {
         assert!(finding.evidence.iter().any(|item| {
             item.answer == "here it is asked without a proxy (`NO_PROXY: .example.com`)"
         }));
+        // The proxy itself was not asked from here.
+        let answers: Vec<&str> = finding
+            .evidence
+            .iter()
+            .skip(1)
+            .map(|item| item.answer.as_str())
+            .collect();
+        assert!(answers.contains(
+            &"`registry.example.com` answers here: the fault is the node's, or on its way"
+        ));
+        assert!(
+            !answers.iter().any(|answer| answer.contains("10.0.0.8")),
+            "{answers:?}"
+        );
     }
 }

@@ -4,6 +4,7 @@ use pulldoctor_messages::{Fault, Operation};
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
 
 use super::{
+    network::{Route, route, subject},
     support::{ask_registry, checked::with_checked},
     there::{open_node_view, registry_answers, with_over, with_seen},
 };
@@ -87,7 +88,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     let foreign = case.reading().foreign_host.as_ref();
     let known = !case.pasted || case.reading().registry.is_some() || foreign.is_some();
     let host = if known {
-        format!("`{}`", case.failed_host())
+        subject(case)
     } else {
         "the registry".to_owned()
     };
@@ -177,6 +178,17 @@ fn with_answer(finding: Finding, case: &Case<'_>) -> Finding {
         return finding;
     };
     let finding = with_checked(finding, &sight);
+    if matches!(route(case), Route::Mirror | Route::StandIn) {
+        // A mirror of the node's was not asked from here, and the registry itself is another server.
+        return if sight.transcript.is_good() {
+            finding.seen(
+                Some(sight.answered),
+                format!("`{}` itself serves the image here", case.registry()),
+            )
+        } else {
+            finding
+        };
+    }
     if fails_here(case) {
         finding.seen(Some(sight.answered), "it fails here, too")
     } else if sight.transcript.is_good() {
@@ -298,6 +310,29 @@ mod tests {
             .registry(there(IMAGE))
             .judge();
         assert_eq!(good.confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn what_a_mirror_answers_is_not_seen_from_here() {
+        let text = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to resolve image: unexpected status from HEAD request to https://mirror.example.com/v2/shop/api/manifests/1?ns=registry.example.com: 500 Internal Server Error";
+        let finding = stuck(IMAGE, "ErrImagePull", text)
+            .registry(there(IMAGE))
+            .judge();
+        assert_eq!(finding.cause, CauseId::RegistryServerError);
+        assert_eq!(
+            finding.summary,
+            "`mirror.example.com`, the node's mirror of `registry.example.com`, answers with a fault of its own: 500"
+        );
+        let answers: Vec<&str> = finding
+            .evidence
+            .iter()
+            .map(|item| item.answer.as_str())
+            .collect();
+        assert!(answers.contains(&"`registry.example.com` itself serves the image here"));
+        assert!(
+            !answers.iter().any(|answer| answer.contains("is over")),
+            "{answers:?}"
+        );
     }
 
     #[test]

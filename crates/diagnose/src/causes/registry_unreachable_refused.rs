@@ -3,7 +3,7 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Question};
 
-use super::network::{ask_others, bare, curl, is_own, route, subject, with_places};
+use super::network::{ask_others, curl, is_loopback, is_own, route, subject, with_places};
 use crate::{
     case::Case,
     cause::{Raised, cause},
@@ -98,18 +98,16 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     )
 }
 
-fn is_loopback(host: &str) -> bool {
-    let host = bare(host);
-    host == "localhost" || host == "::1" || host.starts_with("127.")
-}
-
 #[cfg(test)]
 mod tests {
-    use pulldoctor_model::{Answer, CauseId, Confidence, ImagePlace, ObjectKind, Question, Usage};
+    use pulldoctor_model::{
+        Answer, CauseId, Confidence, ImagePlace, ObjectKind, Question, Usage,
+        registry::{Facts, Problem, StageName},
+    };
 
     use crate::{
         causes::here::samples,
-        fixture::{at, stuck},
+        fixture::{at, failed_at, node, stuck},
     };
 
     const IMAGE: &str = "registry.example.com:5000/shop/api:1";
@@ -128,6 +126,40 @@ mod tests {
         Question::RegistryElsewhere {
             registry: "registry.example.com:5000".to_owned(),
         }
+    }
+
+    #[test]
+    fn the_nodes_own_loopback_is_not_looked_at_from_here() {
+        for host in ["localhost:5000", "127.0.0.1:5000"] {
+            let image = IMAGE.replace("registry.example.com:5000", host);
+            let text = TEXT
+                .replace("registry.example.com:5000", host)
+                .replace("10.9.0.4", "127.0.0.1");
+            let fixture = stuck(&image, "ErrImagePull", &text).node(node());
+            let asked = fixture.questions();
+            assert!(
+                !asked
+                    .iter()
+                    .any(|one| matches!(one, Question::Registry { .. }))
+            );
+            // Nor is it believed where an older version has looked.
+            let finding = fixture
+                .registry(crate::causes::support::missing::samples::there(&image))
+                .judge();
+            assert_eq!(finding.cause, CauseId::RegistryUnreachableRefused);
+            assert!(
+                !finding
+                    .evidence
+                    .iter()
+                    .any(|item| item.answer.contains("here"))
+            );
+        }
+        let asked = stuck(IMAGE, "ErrImagePull", TEXT).node(node()).questions();
+        assert!(
+            asked
+                .iter()
+                .any(|one| matches!(one, Question::Registry { .. }))
+        );
     }
 
     #[test]
@@ -163,6 +195,32 @@ mod tests {
                 .iter()
                 .any(|item| item.answer.contains("n2"))
         );
+    }
+
+    #[test]
+    fn a_registry_that_refuses_here_too_is_no_nodes_fault() {
+        let places = || vec![place("n1", 0, 1, 0), place("n2", 1, 0, -10)];
+        let judge = |seen| {
+            stuck(IMAGE, "ErrImagePull", TEXT)
+                .answer(elsewhere(), Answer::Elsewhere(places()))
+                .registry(seen)
+                .judge()
+        };
+        let down = judge(failed_at(
+            IMAGE,
+            StageName::Tcp,
+            Problem::TcpRefused,
+            Facts::None,
+        ));
+        assert_eq!(down.object.kind, ObjectKind::Registry);
+        assert!(
+            !down
+                .evidence
+                .iter()
+                .any(|item| item.answer.ends_with("the fault is this node's"))
+        );
+        let up = judge(crate::causes::support::missing::samples::there(IMAGE));
+        assert_eq!(up.object.kind, ObjectKind::Node);
     }
 
     #[test]

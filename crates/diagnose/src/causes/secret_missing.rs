@@ -3,12 +3,15 @@
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Question};
 
-use super::support::{
-    credentials::{
-        Named, State, create_secret_command, defect, list, login_questions, look, with_login,
-        with_more, with_other_secrets, word,
+use super::{
+    support::{
+        credentials::{
+            Named, State, changed, create_secret_command, defect, list, login_questions, look,
+            with_login, with_more, with_other_secrets, word,
+        },
+        in_namespace, quote,
     },
-    in_namespace, quote,
+    unknown::with_next_try,
 };
 use crate::{
     case::Case,
@@ -67,6 +70,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if *case.fault() == Fault::SecretMissing {
         return Some(told(case).into());
     }
+    if let Some(finding) = appeared(case) {
+        return Some(finding.into());
+    }
     let word = word(case)?;
     let said = said_by_kubelet(case);
     let gone = |one: &Named<'_>| {
@@ -94,6 +100,41 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         finding,
         role: defect.role,
     })
+}
+
+/// The secret was created after the node's last try: until then there was none of its name, unless
+/// another one was deleted.
+fn appeared(case: &Case<'_>) -> Option<Finding> {
+    let changed = changed(case)?;
+    let secret = changed.appeared()?;
+    if !word(case)?.may_lack_login() {
+        return None;
+    }
+    let mut finding = case.finding(
+        CauseId::SecretMissing,
+        Confidence::Possible,
+        Object::secret(case.symptom.namespace.clone(), secret),
+        changed.summary(case),
+    );
+    finding = if said_by_kubelet(case).iter().any(|name| name == secret) {
+        finding
+            .seen(
+                case.events().answered(),
+                format!("the kubelet could not retrieve `{secret}`"),
+            )
+            .rival(
+                CauseId::Unknown,
+                "the node may go another way: a login of its own, or a mirror",
+                "the text of the next try",
+            )
+    } else {
+        finding.rival(
+            CauseId::AuthBadCredentials,
+            "a secret of that name may have been there before, with another login",
+            "the text of the next try",
+        )
+    };
+    Some(with_next_try(changed.with_details(finding, case), case))
 }
 
 /// The kubelet's own text names the secret.

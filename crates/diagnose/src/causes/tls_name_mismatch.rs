@@ -6,7 +6,7 @@ use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Question, cl
 use super::{
     here,
     network::{ask_others, bare, show_chain, subject, with_places},
-    support::with_set_image,
+    support::{quote, with_set_image},
 };
 use crate::{
     case::Case,
@@ -123,6 +123,22 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         );
     }
     finding = with_other_name(finding, case, &names);
+    // Here the host shows a certificate that names it: the node is led to another server.
+    let is_led_astray = here::answers(case);
+    let remedy = if is_led_astray {
+        format!(
+            "on the node: see where `{}` leads (its hosts file, its resolver, the runtime's settings); here a server answers whose certificate names it",
+            bare(&host)
+        )
+    } else {
+        format!("on the server: issue the certificate for `{wanted}`")
+    };
+    let id = if is_led_astray {
+        "node-names"
+    } else {
+        "issue-for-name"
+    };
+    let command = is_led_astray.then(|| format!("getent ahosts {}", quote(bare(&host))));
     Some(
         with_places(finding, case)
             .next(
@@ -132,12 +148,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                     show_chain(&host)
                 )),
             )
-            .remedy(
-                "issue-for-name",
-                Applicability::Advice,
-                format!("on the server: issue the certificate for `{wanted}`"),
-                None,
-            )
+            .remedy(id, Applicability::Advice, remedy, command)
             .into(),
     )
 }
@@ -232,6 +243,28 @@ mod tests {
             remedy.command.as_deref(),
             Some("kubectl set image deployment/api api=hub.example.com/shop/api:1 -n shop")
         );
+    }
+
+    #[test]
+    fn a_server_that_is_right_here_needs_no_other_certificate() {
+        let end = "certificate is valid for hub.example.com, not registry.example.com";
+        let seen = samples::good_tls(IMAGE, &samples::handshake(&["registry.example.com"]));
+        let finding = stuck(IMAGE, "ErrImagePull", &text(end))
+            .registry(seen)
+            .judge();
+        assert_eq!(finding.cause, CauseId::TlsNameMismatch);
+        assert!(
+            finding
+                .remedies
+                .iter()
+                .all(|remedy| remedy.id != "issue-for-name")
+        );
+        assert_eq!(
+            finding.remedies[0].command.as_deref(),
+            Some("getent ahosts registry.example.com")
+        );
+        let finding = stuck(IMAGE, "ErrImagePull", &text(end)).judge();
+        assert_eq!(finding.remedies[0].id, "issue-for-name");
     }
 
     #[test]

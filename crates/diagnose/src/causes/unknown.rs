@@ -329,7 +329,7 @@ mod tests {
 
     use crate::{
         causes::support::{
-            credentials::samples::{HOST, IMAGE, WRONG_LOGIN, account},
+            credentials::samples::{FORBIDDEN, HOST, IMAGE, WRONG_LOGIN, account},
             missing::samples,
         },
         fixture::{
@@ -382,6 +382,59 @@ mod tests {
             "{}",
             later.summary
         );
+    }
+
+    #[test]
+    fn a_secret_that_was_created_after_the_last_try_was_missing() {
+        let text = FORBIDDEN.replace("403 Forbidden", "401 Unauthorized");
+        let secret = written(login_secret("regcred", &[HOST]), -100)
+            .change(|secret| secret.created = Some(at(-100)));
+        let event = |reason: &str, message: &str, field: Option<&str>| Event {
+            kind: "Warning".to_owned(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            field_path: field.map(str::to_owned),
+            first: Some(at(-900)),
+            last: Some(at(-200)),
+            count: 4,
+        };
+        let pulling = event("Pulling", "Pulling image", Some("spec.containers{api}"));
+        let lost = event(
+            "FailedToRetrieveImagePullSecret",
+            "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
+            None,
+        );
+        let judge = |text: &str, events: Vec<Event>| {
+            account(stuck(IMAGE, "ErrImagePull", text), &[])
+                .keyring(std::slice::from_ref(&secret))
+                .registry(challenged(
+                    IMAGE,
+                    &[("regcred", HOST, granted(200))],
+                    refused(Identity::Unknown, 401),
+                ))
+                .events(events)
+                .judge()
+        };
+        for (events, rival) in [
+            (vec![pulling.clone()], CauseId::AuthBadCredentials),
+            (vec![pulling.clone(), lost], CauseId::Unknown),
+        ] {
+            let finding = judge(&text, events);
+            assert_eq!(finding.cause, CauseId::SecretMissing);
+            assert_eq!(finding.confidence, Confidence::Possible);
+            assert_eq!(finding.object.name, "regcred");
+            assert!(
+                finding.summary.contains("created after"),
+                "{}",
+                finding.summary
+            );
+            let rivals: Vec<CauseId> = finding.rivals.iter().map(|one| one.cause).collect();
+            assert_eq!(rivals, [rival]);
+            assert!(!finding.next.is_empty());
+        }
+        // A login was sent: then the secret of that name was there before.
+        let finding = judge(WRONG_LOGIN, vec![pulling]);
+        assert_ne!(finding.cause, CauseId::SecretMissing);
     }
 
     /// An old kubelet's status, and events that are gone.

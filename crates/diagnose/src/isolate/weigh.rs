@@ -3,9 +3,7 @@
 
 use pulldoctor_model::{CauseId, Confidence, Family, Finding, TrialRole};
 
-use super::{
-    Fault, Isolation, Table, Trial, TrialOutcome, is_after_manifest, is_of_runtime,
-};
+use super::{Fault, Isolation, Table, Trial, TrialOutcome, is_after_manifest, is_of_runtime};
 
 impl Isolation {
     /// Weighs the cause by what the engine says of the pod, as far as the trials do not refute it.

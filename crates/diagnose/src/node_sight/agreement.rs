@@ -97,12 +97,23 @@ fn text_server(case: &Case<'_>) -> Option<IpAddr> {
         .ok()
 }
 
+/// Whether the node asked by plain HTTP and was told that the request is bad. So answers a port that
+/// speaks TLS, and not every server says what is bad about it.
+pub(crate) fn is_bad_plain_request(case: &Case<'_>) -> bool {
+    let url = case.reading().url.as_ref();
+    *case.pull_fault() == (Fault::HttpStatus { status: 400 })
+        && url.is_some_and(|url| url.scheme == "http")
+}
+
 /// Compares what was seen with the judged text.
 pub(super) fn compare(case: &Case<'_>, look: &FromNode<'_>) -> Agreement {
     let fault = innermost(case.pull_fault());
     let (Some(expected), Some(way)) = (expected(case, fault), look.way(case)) else {
         return Agreement::Unseen;
     };
+    if is_bad_plain_request(case) {
+        return speaks_tls(way);
+    }
     if *fault == Fault::TlsExpected {
         return speaks_tls(way);
     }

@@ -228,6 +228,9 @@ pub(crate) fn login_questions(case: &Case<'_>) -> Vec<Question> {
                 .filter(|name| !name.is_empty())
                 .map(|name| case.secret_question(name)),
         );
+        if case.symptom.pull_secrets.is_empty() && !case.symptom.static_pod {
+            asked.extend(case.account_keyring_question());
+        }
     }
     let entitled = word.may_lack_login() && case.symptom.pull_policy != Some(PullPolicy::Always);
     if entitled || cloud_of(&refusing_host(case)).is_some() {

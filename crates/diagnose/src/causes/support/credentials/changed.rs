@@ -15,6 +15,9 @@ pub(crate) struct Changed<'a> {
     found: bool,
     /// The secret that was written after the node's last try.
     mended: Option<&'a str>,
+    /// Whether it was created after that try, so that no secret of that name, or another one, was
+    /// there before.
+    appeared: bool,
 }
 
 /// The contradiction, if there is one.
@@ -23,7 +26,8 @@ pub(crate) fn changed<'a>(case: &Case<'a>) -> Option<Changed<'a>> {
     let Said::Opens { with, found } = said(case) else {
         return None;
     };
-    let mended = last_try(case).and_then(|tried| {
+    let tried = last_try(case);
+    let mended = tried.and_then(|tried| {
         let keyring = lookup(case)?;
         keyring
             .matching
@@ -36,12 +40,15 @@ pub(crate) fn changed<'a>(case: &Case<'a>) -> Option<Changed<'a>> {
                     .or(secret.created)
                     .is_some_and(|at| at > tried)
             })
-            .map(|secret| secret.name.as_str())
     });
     Some(Changed {
         with,
         found,
-        mended,
+        mended: mended.map(|secret| secret.name.as_str()),
+        appeared: mended
+            .and_then(|secret| secret.created)
+            .zip(tried)
+            .is_some_and(|(created, tried)| created > tried),
     })
 }
 
@@ -66,6 +73,11 @@ impl<'a> Changed<'a> {
         self.mended.filter(|_| self.found)
     }
 
+    /// The same, where it was not only written but created after that try.
+    pub(crate) fn appeared(&self) -> Option<&'a str> {
+        self.mended().filter(|_| self.appeared)
+    }
+
     /// The contradiction in one sentence.
     pub(crate) fn summary(&self, case: &Case<'_>) -> String {
         let host = refusing_host(case);
@@ -74,6 +86,9 @@ impl<'a> Changed<'a> {
             None => "anybody".to_owned(),
         };
         match (self.mended, self.found) {
+            (Some(secret), true) if self.appeared => format!(
+                "pull secret `{secret}` was created after the node's last try, and `{host}` accepts it: the next try should work"
+            ),
             (Some(secret), true) => format!(
                 "pull secret `{secret}` was written after the node's last try, and `{host}` accepts it: the next try should work"
             ),

@@ -156,6 +156,13 @@ fn by_registry(case: &Case<'_>, word: Word, login: &CredentialRecord) -> Decided
         Identity::Accepted if case.text().contains("may not exist") => {
             lead(Forbidden, Confidence::Possible, &[Repo])
         }
+        // The registry does not take the token that its own token service granted: by its clock, its
+        // keys or the service's. No right of the login's is at fault.
+        Identity::Accepted if case.text().contains("invalid_token") => lead(
+            Forbidden,
+            Confidence::Possible,
+            &[CauseId::RegistryServerError],
+        ),
         // A login that is good and opens nothing: it may be that nothing is there.
         Identity::Accepted if host_of(case) == Host::Hides => {
             lead(Forbidden, Confidence::Possible, &[Repo])
