@@ -7,7 +7,7 @@ use super::{
     support::{
         credentials::{
             Named, State, changed, create_secret_command, defect, list, login_questions, look,
-            with_login, with_more, with_other_secrets, word,
+            lost_secrets, with_login, with_more, with_other_secrets, word,
         },
         in_namespace, quote,
     },
@@ -74,7 +74,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         return Some(finding.into());
     }
     let word = word(case)?;
-    let said = said_by_kubelet(case);
+    let said = lost_secrets(case, None);
     let gone = |one: &Named<'_>| {
         one.state == State::Missing
             || (one.state == State::Unknown && said.iter().any(|name| name == one.name))
@@ -116,7 +116,7 @@ fn appeared(case: &Case<'_>) -> Option<Finding> {
         Object::secret(case.symptom.namespace.clone(), secret),
         changed.summary(case),
     );
-    finding = if said_by_kubelet(case).iter().any(|name| name == secret) {
+    finding = if lost_secrets(case, None).iter().any(|name| name == secret) {
         finding
             .seen(
                 case.events().answered(),
@@ -198,17 +198,6 @@ fn summary(case: &Case<'_>, name: &str) -> String {
             case.symptom.namespace
         )
     }
-}
-
-/// The secrets that the kubelet could not retrieve, by its own event.
-fn said_by_kubelet(case: &Case<'_>) -> Vec<String> {
-    case.events()
-        .seen()
-        .unwrap_or_default()
-        .iter()
-        .filter(|event| event.reason == "FailedToRetrieveImagePullSecret")
-        .flat_map(|event| pulldoctor_messages::read(&event.message).facts.secrets)
-        .collect()
 }
 
 fn with_remedies(mut finding: Finding, case: &Case<'_>, one: &Named<'_>) -> Finding {

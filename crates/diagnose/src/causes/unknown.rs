@@ -387,8 +387,10 @@ mod tests {
     #[test]
     fn a_secret_that_was_created_after_the_last_try_was_missing() {
         let text = FORBIDDEN.replace("403 Forbidden", "401 Unauthorized");
-        let secret = written(login_secret("regcred", &[HOST]), -100)
-            .change(|secret| secret.created = Some(at(-100)));
+        let secret = |seconds| {
+            written(login_secret("regcred", &[HOST]), seconds)
+                .change(|secret| secret.created = Some(at(seconds)))
+        };
         let event = |reason: &str, message: &str, field: Option<&str>| Event {
             kind: "Warning".to_owned(),
             reason: reason.to_owned(),
@@ -404,9 +406,9 @@ mod tests {
             "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
             None,
         );
-        let judge = |text: &str, events: Vec<Event>| {
+        let judge = |text: &str, created: i64, events: Vec<Event>| {
             account(stuck(IMAGE, "ErrImagePull", text), &[])
-                .keyring(std::slice::from_ref(&secret))
+                .keyring(&[secret(created)])
                 .registry(challenged(
                     IMAGE,
                     &[("regcred", HOST, granted(200))],
@@ -415,16 +417,17 @@ mod tests {
                 .events(events)
                 .judge()
         };
-        for (events, rival) in [
-            (vec![pulling.clone()], CauseId::AuthBadCredentials),
-            (vec![pulling.clone(), lost], CauseId::Unknown),
+        // In the second of the try itself only the kubelet's own event tells.
+        for (created, events, rival) in [
+            (-100, vec![pulling.clone()], CauseId::AuthBadCredentials),
+            (-200, vec![pulling.clone(), lost], CauseId::Unknown),
         ] {
-            let finding = judge(&text, events);
+            let finding = judge(&text, created, events);
             assert_eq!(finding.cause, CauseId::SecretMissing);
             assert_eq!(finding.confidence, Confidence::Possible);
             assert_eq!(finding.object.name, "regcred");
             assert!(
-                finding.summary.contains("created after"),
+                finding.summary.contains("was not there at"),
                 "{}",
                 finding.summary
             );
@@ -433,7 +436,9 @@ mod tests {
             assert!(!finding.next.is_empty());
         }
         // A login was sent: then the secret of that name was there before.
-        let finding = judge(WRONG_LOGIN, vec![pulling]);
+        let finding = judge(WRONG_LOGIN, -100, vec![pulling.clone()]);
+        assert_ne!(finding.cause, CauseId::SecretMissing);
+        let finding = judge(&text, -200, vec![pulling]);
         assert_ne!(finding.cause, CauseId::SecretMissing);
     }
 

@@ -78,7 +78,7 @@ mod secrets;
 mod table;
 mod told;
 
-pub(crate) use changed::changed;
+pub(crate) use changed::{changed, lost_secrets};
 pub(crate) use content::*;
 use decide::{Decided, decide};
 pub(crate) use host::*;

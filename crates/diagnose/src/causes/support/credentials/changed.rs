@@ -15,8 +15,8 @@ pub(crate) struct Changed<'a> {
     found: bool,
     /// The secret that was written after the node's last try.
     mended: Option<&'a str>,
-    /// Whether it was created after that try, so that no secret of that name, or another one, was
-    /// there before.
+    /// Whether it was not there at that try: the kubelet could not retrieve it, or it was created
+    /// later, so that no secret of that name, or another one, was there before.
     appeared: bool,
 }
 
@@ -27,6 +27,7 @@ pub(crate) fn changed<'a>(case: &Case<'a>) -> Option<Changed<'a>> {
         return None;
     };
     let tried = last_try(case);
+    let lost = tried.map_or_else(Vec::new, |tried| lost_secrets(case, Some(tried)));
     let mended = tried.and_then(|tried| {
         let keyring = lookup(case)?;
         keyring
@@ -35,21 +36,37 @@ pub(crate) fn changed<'a>(case: &Case<'a>) -> Option<Changed<'a>> {
             .filter(|credential| with.username.as_ref() == Some(&credential.username))
             .filter_map(|credential| verdict_on(keyring, &credential.secret))
             .find(|secret| {
-                secret
-                    .written
-                    .or(secret.created)
-                    .is_some_and(|at| at > tried)
+                lost.contains(&secret.name)
+                    || secret
+                        .written
+                        .or(secret.created)
+                        .is_some_and(|at| at > tried)
             })
     });
+    let was_lost = mended.is_some_and(|secret| lost.contains(&secret.name));
     Some(Changed {
         with,
         found,
         mended: mended.map(|secret| secret.name.as_str()),
-        appeared: mended
-            .and_then(|secret| secret.created)
-            .zip(tried)
-            .is_some_and(|(created, tried)| created > tried),
+        appeared: was_lost
+            || mended
+                .and_then(|secret| secret.created)
+                .zip(tried)
+                .is_some_and(|(created, tried)| created > tried),
     })
+}
+
+/// The secrets that the kubelet could not retrieve, by its own event, at that time or later; at any
+/// time where none is given. It says so before each try.
+pub(crate) fn lost_secrets(case: &Case<'_>, since: Option<Timestamp>) -> Vec<String> {
+    case.events()
+        .seen()
+        .unwrap_or_default()
+        .iter()
+        .filter(|event| event.reason == "FailedToRetrieveImagePullSecret")
+        .filter(|event| since.is_none_or(|since| event.last.or(event.first) >= Some(since)))
+        .flat_map(|event| pulldoctor_messages::read(&event.message).facts.secrets)
+        .collect()
 }
 
 /// When the kubelet last asked the runtime to pull, as far as events tell.
@@ -73,7 +90,7 @@ impl<'a> Changed<'a> {
         self.mended.filter(|_| self.found)
     }
 
-    /// The same, where it was not only written but created after that try.
+    /// The same, where it was not there at that try.
     pub(crate) fn appeared(&self) -> Option<&'a str> {
         self.mended().filter(|_| self.appeared)
     }
@@ -87,7 +104,7 @@ impl<'a> Changed<'a> {
         };
         match (self.mended, self.found) {
             (Some(secret), true) if self.appeared => format!(
-                "pull secret `{secret}` was created after the node's last try, and `{host}` accepts it: the next try should work"
+                "pull secret `{secret}` was not there at the node's last try, and `{host}` accepts it: the next try should work"
             ),
             (Some(secret), true) => format!(
                 "pull secret `{secret}` was written after the node's last try, and `{host}` accepts it: the next try should work"
