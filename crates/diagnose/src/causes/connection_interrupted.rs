@@ -87,12 +87,12 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         if transfer {
             format!(
                 "the connection to {} was cut inside a transfer",
-                subject(case).trim_end_matches(',')
+                subject(case)
             )
         } else {
             format!(
                 "the connection to {} was cut before it answered",
-                subject(case).trim_end_matches(',')
+                subject(case)
             )
         },
     );

@@ -140,9 +140,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         finding
             .next(
                 "what does the port speak, asked from the node?",
-                Some(match is_tls_wanted {
-                    true => curl(&host),
-                    false => curl(&host).replacen("https://", "http://", 1),
+                Some(if is_tls_wanted {
+                    curl(&host)
+                } else {
+                    curl(&host).replacen("https://", "http://", 1)
                 }),
             )
             .into(),

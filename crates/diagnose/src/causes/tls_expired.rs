@@ -107,14 +107,10 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         },
         network_object(case),
         if tells_which {
-            format!(
-                "the certificate of {} expired{ended}",
-                subject.trim_end_matches(',')
-            )
+            format!("the certificate of {subject} expired{ended}")
         } else {
             format!(
-                "the certificate of {} has expired, or is not valid yet by the node's clock",
-                subject.trim_end_matches(',')
+                "the certificate of {subject} has expired, or is not valid yet by the node's clock"
             )
         },
     );

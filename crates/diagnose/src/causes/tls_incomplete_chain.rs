@@ -98,7 +98,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
             network_object(case),
             format!(
                 "{} sends a single certificate, without the one that issued it",
-                subject(case).trim_end_matches(',')
+                subject(case)
             ),
         )
         .rival(
@@ -134,7 +134,7 @@ fn seen(case: &Case<'_>) -> Finding {
         network_object(case),
         format!(
             "{} does not send the certificate that issued its own",
-            subject(case).trim_end_matches(',')
+            subject(case)
         ),
     );
     if to_node.is_some() && issuer.is_none() {

@@ -84,7 +84,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         .unwrap_or_else(|| bare(&host).to_owned());
     let is_address = wanted.parse::<std::net::IpAddr>().is_ok();
     let subject = subject(case);
-    let subject = subject.trim_end_matches(',');
     let summary = if !names.is_empty() {
         let shown: Vec<String> = names
             .iter()

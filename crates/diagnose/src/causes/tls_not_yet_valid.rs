@@ -80,7 +80,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         network_object(case),
         format!(
             "the certificate of {} is not valid{}",
-            subject(case).trim_end_matches(','),
+            subject(case),
             if begins.is_empty() { " yet" } else { &begins }
         ),
     );
