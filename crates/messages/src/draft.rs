@@ -238,6 +238,10 @@ impl<'t> Draft<'t> {
         let Some(parsed) = url::parse(url) else {
             return;
         };
+        // A text that breaks off inside a host names another one.
+        if parsed.facts.path.is_empty() && self.after().trim_matches(['.', '…', ' ']).is_empty() {
+            return;
+        }
         if parsed.facts.is_token_endpoint {
             self.operation(Operation::Authorize);
         } else if parsed.facts.is_blob {
@@ -268,6 +272,16 @@ impl<'t> Draft<'t> {
             .chars()
             .next()
             .is_none_or(|c| matches!(c, '"' | '\'' | '\n' | ']' | ')' | '}' | ';' | ',' | '`'))
+    }
+
+    /// Whether the text breaks off behind the phrase, so that what it would have said is not there.
+    pub(crate) fn breaks_off(&self) -> bool {
+        let rest = self.after();
+        rest.len() < 64
+            && rest
+                .trim_matches(['.', '…', ' ', '\n', '"', '\'', '`'])
+                .len()
+                < 12
     }
 
     pub(crate) fn lookup(&mut self, name: &str, server: Option<&str>) {

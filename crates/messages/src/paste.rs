@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::draft::Weight;
-use crate::text::{CAP, keep};
+use crate::text::{CAP, joined, keep};
 use crate::{Fault, Reading, assemble};
 
 /// How much of a pasted text is read; the rest is left out and [`Paste::truncated`] says so.
 const PASTE_CAP: usize = 1024 * 1024;
+/// A line of at least this many bytes may have been broken by the window that it was copied from.
+const WINDOW: usize = 60;
 /// How many distinct errors are kept.
 const MOST: usize = 64;
 
@@ -39,6 +41,7 @@ pub struct Paste {
 /// failed are left out where another one tells why. Never fails; linear in what is read (1 MiB).
 pub fn read_paste(text: &str) -> Paste {
     let (text, truncated) = cap(text);
+    let text = &*joined(text);
     let mut paste = Paste {
         truncated,
         ..Paste::default()
@@ -65,10 +68,12 @@ pub fn read_paste(text: &str) -> Paste {
         found = notes;
     }
     // A stable sort: of equals the text's order stays. An error that belongs to a pull goes before
-    // what only stands near it.
+    // what only stands near it; a secret that is not there explains a refusal.
+    let refused = found.iter().any(|(_, reading)| is_refusal(&reading.fault));
     found.sort_by_key(|(weight, reading)| {
+        let explains = refused && reading.fault == Fault::SecretMissing;
         let pull = !reading.layers.is_empty();
-        std::cmp::Reverse((pull, *weight))
+        std::cmp::Reverse((explains, pull, *weight))
     });
     paste.readings = found.into_iter().map(|(_, reading)| reading).collect();
     if paste.readings.is_empty() {
@@ -90,6 +95,18 @@ fn cap(text: &str) -> (&str, bool) {
         end -= 1;
     }
     (&text[..end], true)
+}
+
+/// Whether a fault may come of a login that was not sent.
+fn is_refusal(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::AccessDenied
+            | Fault::NoCredentials
+            | Fault::TokenRefused { .. }
+            | Fault::Unauthorized
+            | Fault::Forbidden
+    )
 }
 
 /// Whether two readings tell the same: the same fault of the same image at the same place.
@@ -119,6 +136,10 @@ struct Block {
     odd_quotes: bool,
     failing: bool,
     message_field: bool,
+    /// The length of its last line.
+    width: usize,
+    /// How many lists of errors it holds, as containers/image prints several.
+    lists: usize,
 }
 
 impl Block {
@@ -133,6 +154,8 @@ impl Block {
             odd_quotes: false,
             failing: false,
             message_field,
+            width: 0,
+            lists: 0,
         };
         block.push(line);
         block
@@ -145,7 +168,11 @@ impl Block {
         }
         self.text.push_str(line);
         self.odd_quotes ^= line.bytes().filter(|b| *b == b'"').count() % 2 == 1;
-        self.failing |= line.contains("ailed to");
+        self.failing |= ["ailed to", "ack-off pulling", "ErrImagePull", "rror"]
+            .iter()
+            .any(|sign| line.contains(sign));
+        self.width = line.len();
+        self.lists += usize::from(line.ends_with("errors:"));
     }
 
     /// Whether a line goes on this block.
@@ -157,14 +184,26 @@ impl Block {
         // A sentence that breaks off goes on.
         let open = self.odd_quotes
             || self.text.ends_with([':', ',', '-', '(', '[', '"'])
-            || [" to", " in", "error"]
-                .iter()
-                .any(|end| self.text.ends_with(end));
+            || [
+                " to", " in", " for", " from", " of", " on", " with", "error",
+            ]
+            .iter()
+            .any(|end| self.text.ends_with(end));
         // `kubectl get -o yaml` folds long strings: deeper lines below `message:`.
         let folded = depth > self.indent && (self.message_field || self.failing);
-        // A registry's words stand on a line of their own (containerd 2.1 on).
         let first = line.split([':', ' ']).next().unwrap_or_default();
-        let answer = self.text.bytes().rev().take(40).any(|b| b.is_ascii_digit())
+        // A line that was as wide as a window goes on in the next, in the middle of a sentence.
+        let wrapped = self.failing
+            && self.width >= WINDOW
+            && first.starts_with(|c: char| c.is_ascii_lowercase())
+            && !first.contains('=')
+            && !matches!(
+                first,
+                "error" | "failed" | "fatal" | "rpc" | "ctr" | "docker"
+            );
+        // A registry's words stand on a line of their own (containerd 2.1 on).
+        let after_status = self.text.bytes().rev().take(40).any(|b| b.is_ascii_digit());
+        let answer = (after_status || self.lists > 0)
             && matches!(
                 first,
                 "toomanyrequests"
@@ -176,7 +215,7 @@ impl Block {
                     | "unknown"
                     | "unavailable"
             );
-        open || folded || answer
+        open || folded || wrapped || answer
     }
 }
 
@@ -337,6 +376,27 @@ toomanyrequests: You have reached your limit
         );
         let faults: Vec<_> = paste.readings.iter().map(|r| &r.fault).collect();
         assert_eq!(faults, [&Fault::Cancelled, &Fault::SecretMissing]);
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_comes_before_the_refusal_that_it_explains() {
+        let paste = read_paste(
+            "  Warning  FailedToRetrieveImagePullSecret  12s  kubelet  Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.\n\
+               Warning  Failed  21s  kubelet  Failed to pull image \"r.io/x:1\": failed to pull and unpack image \"r.io/x:1\": failed to resolve reference \"r.io/x:1\": pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials\n",
+        );
+        let faults: Vec<_> = paste.readings.iter().map(|r| &r.fault).collect();
+        assert_eq!(faults, [&Fault::SecretMissing, &Fault::NoCredentials]);
+    }
+
+    #[test]
+    fn lines_that_a_window_wrapped_are_one_error() {
+        for text in [
+            "Failed to pull image \"registry.example.com/google_containers/registry:2.7.1\":\nrpc error: code = Unknown desc = Error response from daemon: manifest for\nregistry.example.com/google_containers/registry:2.7.1-with-a-long-tail-behind-it\nnot found: manifest unknown: manifest unknown\n",
+            "Error: initializing source docker://r.io/<your_user_name>/hello-private:latest: errors:\ndenied: requested access to the resource is denied\nunauthorized: authentication required\n",
+        ] {
+            let paste = read_paste(text);
+            assert_eq!(paste.readings.len(), 1, "{:#?}", paste.readings);
+        }
     }
 
     #[test]

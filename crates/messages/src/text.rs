@@ -1,5 +1,7 @@
 //! Undoes what transport did to a message: escapes, wraps, mark-up.
 
+use std::borrow::Cow;
+
 /// How much of a text is read. Longer texts keep their head and their tail: the innermost cause
 /// stands last in Go's error chains, the names stand first.
 pub(crate) const CAP: usize = 64 * 1024;
@@ -34,13 +36,60 @@ fn floor(text: &str, at: usize) -> usize {
 /// Cleans a message. Linear in the capped length.
 pub(crate) fn clean(input: &str) -> Clean {
     let (input, truncated) = capped(input);
-    let text = collapse(&unwrap(&input));
+    let text = collapse(&unwrap(&joined(&input)));
     let lower = text.to_ascii_lowercase();
     Clean {
         text,
         lower,
         truncated,
     }
+}
+
+/// A window at least this wide breaks lines that are worth joining.
+const WINDOW: usize = 60;
+
+/// Joins lines that a window broke at its edge, inside of words: three lines of one width and more,
+/// and the rest. Lines that begin alike are rows, and stay.
+pub(crate) fn joined(input: &str) -> Cow<'_, str> {
+    let lines: Vec<(&str, usize)> = input
+        .lines()
+        .map(|line| (line, line.chars().count()))
+        .collect();
+    let mut goes_on = vec![false; lines.len()];
+    let mut from = 0;
+    while from < lines.len() {
+        let width = lines[from].1;
+        let run = lines[from..].iter().take_while(|line| line.1 == width);
+        let to = from + run.count();
+        let broken = width >= WINDOW
+            && to - from >= 3
+            && lines[from..lines.len().min(to + 1)]
+                .windows(2)
+                .all(|pair| !alike(pair[0].0, pair[1].0));
+        if broken && lines.get(to).is_some_and(|rest| rest.1 <= width) {
+            goes_on[from..to].fill(true);
+        }
+        from = to;
+    }
+    if !goes_on.contains(&true) {
+        return Cow::Borrowed(input);
+    }
+    let mut out = String::with_capacity(input.len());
+    for ((line, _), goes_on) in lines.iter().zip(goes_on) {
+        out.push_str(line);
+        if !goes_on {
+            out.push('\n');
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether two lines begin as rows of a list do: with the same word, or indented.
+fn alike(line: &str, next: &str) -> bool {
+    next.is_empty()
+        || next.starts_with("  ")
+        || line.get(..3) == next.get(..3)
+        || line.split_whitespace().next() == next.split_whitespace().next()
 }
 
 /// Undoes escapes of any depth, entities, terminal colours, Markdown links and `fmt` artefacts.
@@ -272,6 +321,31 @@ mod tests {
         for (input, expected) in table {
             assert_eq!(clean(input).text, expected);
         }
+    }
+
+    #[test]
+    fn what_a_window_broke_inside_of_words_is_joined() {
+        let plain = "failed to resolve reference \"127.0.0.1:5000/explorecalifornia.com:latest\": failed to do request: Head \"http://127.0.0.1:5000/v2/explorecalifornia.com/manifests/latest\": dial tcp 127.0.0.1:5000: connect: connection refused";
+        for width in 60..70 {
+            let letters: Vec<char> = plain.chars().collect();
+            let lines: Vec<String> = letters.chunks(width).map(String::from_iter).collect();
+            assert_eq!(clean(&lines.join("\n")).text, plain, "{width}");
+            assert_eq!(clean(&lines.join("\r\n")).text, plain, "{width}");
+        }
+    }
+
+    #[test]
+    fn rows_of_one_width_stay_apart() {
+        let row = |name: &str| format!("layer-{name}: {}\n", "d".repeat(60));
+        let rows = format!("{}{}{}ctr: x", row("a"), row("b"), row("c"));
+        assert_eq!(clean(&rows).text, rows);
+        let indented = format!(
+            "{}\n  {}\n{}\nx",
+            "d".repeat(70),
+            "e".repeat(68),
+            "f".repeat(70)
+        );
+        assert_eq!(joined(&indented), indented);
     }
 
     #[test]

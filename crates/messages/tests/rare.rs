@@ -237,6 +237,61 @@ fn requests_and_answers_in_other_words() {
 }
 
 #[test]
+fn a_text_that_breaks_off_says_no_more_than_it_says() {
+    check_rows(&[
+        (
+            "Go crypto/x509",
+            "Failed to pull image \"r.io/x:1\": failed to do request: Head \"https://r.io/v2/x/manifests/1\": x509: certificate signed by unkn...",
+            "back-off-only",
+        ),
+        (
+            "Go crypto/x509: words that no phrase tells apart",
+            "Failed to pull image \"r.io/x:1\": failed to do request: Head \"https://r.io/v2/x/manifests/1\": x509: unsupported elliptic curve",
+            "tls-other",
+        ),
+        (
+            "containerd core/mount",
+            "failed to pull and unpack image \"r.io/x:1\": failed to extract layer sha256:aa: failed to mount /var/lib/containerd/tmpmounts/containerd-mount7: ...",
+            "unpack",
+        ),
+        (
+            "registry.k8s.io#277: a page of Google's",
+            "error parsing HTTP 403 response body: invalid character '<' looking for beginning of value: \"<h1>Error: Forbidden</h1>\\n<h2>Your client does not have permission t",
+            "blocked-by-policy/client-address",
+        ),
+    ]);
+    let cut = read("error pinging docker registry mirror.example.com:5000: Get http://mirro");
+    assert_eq!(cut.url, None);
+    assert_eq!(cut.foreign_host, None);
+}
+
+#[test]
+fn envelopes_that_are_no_error_of_their_own() {
+    check_rows(&[
+        (
+            "docker-archive-public/docker.kitematic#3914, dockerode: the status is the engine's",
+            "(HTTP code 500) server error - Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io on 10.0.2.3:53: server misbehaving",
+            "dns/server-misbehaving",
+        ),
+        (
+            "dockerode, cut",
+            "(HTTP code 500) server error - Get https://registry-1.docker.io/v2/: d",
+            "unknown",
+        ),
+        (
+            "skopeo up to 1.0: any error of the source",
+            "FATA[0000] Error parsing image name \"docker://r.example.com/x:1\": Error reading manifest 1 in r.example.com/x: unauthorized: authentication required",
+            "unauthorized",
+        ),
+        (
+            "moby/moby#30798, distribution registry/client/errors.go 2.5",
+            "Error parsing HTTP response: invalid character '<' looking for beginning of value: \"<!DOCTYPE HTML>\\n<html>",
+            "unexpected-answer",
+        ),
+    ]);
+}
+
+#[test]
 fn errors_of_other_programs_are_no_pulls() {
     check_rows(&[
         (

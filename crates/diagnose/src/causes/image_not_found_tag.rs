@@ -213,7 +213,15 @@ fn listed(case: &Case<'_>, sight: &Sight<'_>) -> Finding {
 /// Without the registry's word.
 fn by_text(case: &Case<'_>) -> Finding {
     let registry_says_manifest = says_manifest_unknown(case);
-    let confidence = if registry_says_manifest {
+    // A piece of a text may leave out what was asked for.
+    let unnamed = case.image.is_none()
+        && matches!(
+            case.fault(),
+            Fault::ManifestMissing {
+                by: MissingBy::Unknown
+            }
+        );
+    let confidence = if registry_says_manifest && !unnamed {
         Confidence::Likely
     } else {
         Confidence::Possible
@@ -235,7 +243,13 @@ fn by_text(case: &Case<'_>) -> Finding {
         case.image_object(),
         summary,
     );
-    if confidence == Confidence::Possible {
+    if unnamed {
+        with_missing_rivals(finding, case).rival(
+            CauseId::ImageNotFoundDigest,
+            "the text does not say whether a tag or a digest was asked for",
+            "the image, as the pod names it",
+        )
+    } else if confidence == Confidence::Possible {
         with_missing_rivals(finding, case)
     } else {
         finding

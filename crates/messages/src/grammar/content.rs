@@ -47,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| reference(d),
     ),
     rule(
-        "(could not parse reference|invalid image reference|invalid image name|failed to parse reference|error parsing image name|normalizing image {q}|parsing reference|parsing image (source|name|reference) {q}: )<: >",
+        "(could not parse reference|invalid image reference|invalid image name|failed to parse reference|normalizing image {q}|parsing reference)<: >",
         |d, _| {
             d.operation(Operation::Parse);
             d.fault(Weight::Server, Fault::InvalidReference);

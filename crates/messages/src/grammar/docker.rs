@@ -18,6 +18,19 @@ pub(super) const RULES: &[Rule] = &[
         d.layer(Layer::Daemon);
         docker(d);
     }),
+    // Docker up to 1.12 (`registry/client/errors.go` of distribution): no status is told.
+    rule("error parsing http response: ", |d, _| {
+        docker(d);
+        d.fault(Weight::Access, Fault::UnexpectedAnswer { status: None });
+    }),
+    // dockerode: the status is that of the engine's own API, whatever the registry answered.
+    rule(
+        "http code {n}\\) (server error|unexpected|bad parameter|conflict|not found) - ",
+        |d, _| {
+            d.layer(Layer::Daemon);
+            docker(d);
+        },
+    ),
     rule("error from registry: ", |d, _| {
         d.layer(Layer::Daemon);
         docker(d);

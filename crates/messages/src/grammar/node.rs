@@ -12,7 +12,12 @@ fn damaged(d: &mut Draft<'_>) {
 
 /// The path that stands before a system call's error: `write /a/b: no space left on device`.
 fn path(d: &mut Draft<'_>) {
-    let before = d.preceding().strip_suffix(": ").unwrap_or(d.preceding());
+    let before = d.preceding();
+    // The line may be broken behind the colon.
+    let before = before
+        .strip_suffix([' ', '\n'])
+        .and_then(|before| before.strip_suffix(':'))
+        .unwrap_or(before);
     let from = before.rfind([' ', '\n', '"', '=']).map_or(0, |i| i + 1);
     let word = &d.text[from..before.len()];
     if word.starts_with('/') {
@@ -160,9 +165,15 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
     rule(
-        "(failed to mount /|failed to mount overlay|failed to mount \\{|error creating overlay mount|failed to create prepare snapshot|failed to create snapshot)",
+        "(failed to mount /{w}: |failed to mount overlay|failed to mount \\{|error creating overlay mount|failed to create prepare snapshot|failed to create snapshot)",
         |d, _| {
-            d.fault(Weight::Server, Fault::Snapshotter);
+            // Of a text that breaks off here the system's own error is not known.
+            let weight = if d.breaks_off() {
+                Weight::Nothing
+            } else {
+                Weight::Server
+            };
+            d.fault(weight, Fault::Snapshotter);
         },
     ),
     rule(

@@ -172,9 +172,12 @@ pub(super) const RULES: &[Rule] = &[
         "(has blocked access from your country|not available in your (country|region|location)|block access from your country|configured to block access from your country)",
         |d, _| policy(d, PolicyKind::Geography),
     ),
-    rule("your client does not have permission to get url", |d, _| {
-        policy(d, PolicyKind::ClientAddress);
-    }),
+    rule(
+        "your client does not have permission< to get url>",
+        |d, _| {
+            policy(d, PolicyKind::ClientAddress);
+        },
+    ),
     rule("client with ip {q} is not allowed access", |d, _| {
         policy(d, PolicyKind::ClientAddress);
     }),

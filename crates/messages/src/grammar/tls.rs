@@ -137,14 +137,10 @@ pub(super) const RULES: &[Rule] = &[
         d.net(Fault::NotTls);
     }),
     // What else these libraries say; the rules above are longer and win.
-    rule("x509: ", |d, _| {
-        d.fault(crate::draft::Weight::Server, Fault::TlsOther);
-    }),
+    rule("x509: ", |d, _| other(d)),
     rule(
         "(tls: failed to verify certificate: <x509: >|invalid peer certificate: <badsignature|badencoding|revoked>|ssl certificate problem: |ssl routines:)",
-        |d, _| {
-            d.fault(crate::draft::Weight::Server, Fault::TlsOther);
-        },
+        |d, _| other(d),
     ),
     rule("invalid peer certificate: expired", |d, _| {
         d.net(Fault::CertificateExpired);
@@ -179,6 +175,26 @@ pub(super) const RULES: &[Rule] = &[
         |d, _| d.net(Fault::PlainHttp),
     ),
 ];
+
+/// How the errors that have a meaning of their own begin.
+const TOLD_APART: [&str; 6] = [
+    "certificate signed by unknown authority",
+    "certificate has expired or is not yet valid",
+    "certificate is valid for",
+    "certificate is not valid for any names",
+    "certificate relies on legacy common name field",
+    "cannot validate certificate for",
+];
+
+/// A fault of TLS that no phrase names, unless the text breaks off before it says which.
+fn other(d: &mut Draft<'_>) {
+    let line = d.after().lines().next().unwrap_or_default();
+    let said = line.trim_matches(['.', '…', ' ', '"', '\'', '`']);
+    let said = said.strip_prefix("x509: ").unwrap_or(said);
+    if said != "x509:" && !TOLD_APART.iter().any(|whole| whole.starts_with(said)) {
+        d.fault(crate::draft::Weight::Server, Fault::TlsOther);
+    }
+}
 
 fn mismatch(d: &mut Draft<'_>, wanted: &str) {
     d.facts.wanted_name = Some(keep(wanted, 255));
