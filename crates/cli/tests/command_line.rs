@@ -202,6 +202,13 @@ fn a_pasted_description_shows_the_line_that_tells() {
         "{}",
         done.out()
     );
+    let coloured = text.replace("x509:", "\u{1b}[1;31mx509:\u{1b}[0m");
+    let done = Run::new(&["explain", "-"]).stdin(coloured).done();
+    assert!(
+        done.out().contains("x509: certificate signed by unknown"),
+        "{}",
+        done.out()
+    );
     let nothing = Run::new(&["explain", "-"]).stdin(" \n").done();
     assert!(
         nothing

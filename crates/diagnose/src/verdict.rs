@@ -32,7 +32,9 @@ impl TextVerdict {
 
 /// Judges one message.
 pub fn read_text(text: &str) -> TextVerdict {
-    verdict(text, pulldoctor_messages::read(text))
+    let reading =
+        pulldoctor_messages::read_rows(text).unwrap_or_else(|| pulldoctor_messages::read(text));
+    verdict(text, reading)
 }
 
 /// Judges a pasted blob (`kubectl describe pod`, events, log lines): every distinct error in it,
@@ -55,7 +57,7 @@ fn verdict(text: &str, reading: Reading) -> TextVerdict {
     let index = Index::new(&evidence);
     let case = Case::pasted(&evidence, &index, &symptom, reading.clone());
     let mut finding = rank::first(&case);
-    if finding.confidence > Confidence::Possible && may_be_of_anything(&reading) {
+    if finding.confidence > Confidence::Possible && may_be_of_anything(text, &reading) {
         finding.confidence = Confidence::Possible;
         finding.rivals.insert(
             0,
@@ -70,8 +72,17 @@ fn verdict(text: &str, reading: Reading) -> TextVerdict {
 }
 
 /// Whether any program may have said this: a pod's own, `kubectl`, a probe.
-fn may_be_of_anything(reading: &Reading) -> bool {
+fn may_be_of_anything(text: &str, reading: &Reading) -> bool {
     let of_anything = match &reading.fault {
+        // JSON errors have many authors; the other words are the kubelet's of a pull secret.
+        Fault::SecretMalformed => {
+            return reading.image.is_none()
+                && reading.layers.is_empty()
+                && reading.reason.is_none()
+                && !["base64", "auth field", "DockerConfig"]
+                    .iter()
+                    .any(|word| text.contains(word));
+        }
         Fault::RuntimeUnavailable => reading.facts.socket.as_deref().is_some_and(|socket| {
             !["containerd", "crio", "cri-", "docker", "podman"]
                 .iter()
@@ -145,6 +156,7 @@ mod tests {
             "Get \"https://api.example.com/v3/users\": x509: certificate signed by unknown authority",
             "write /data/journal: read-only file system",
             "dial unix /run/app/agent.sock: connect: no such file or directory",
+            "invalid character 'x' looking for beginning of value",
         ] {
             let TextVerdict { finding, .. } = read_text(text);
             assert_eq!(finding.confidence, Confidence::Possible, "{text}");
@@ -158,6 +170,8 @@ mod tests {
             "Get \"https://r.example.com/v2/\": dial tcp 10.0.0.12:443: connect: connection refused",
             "Failed to pull image \"r.example.com/x:1\": write /data/journal: read-only file system",
             "dial unix /run/containerd/containerd.sock: connect: no such file or directory",
+            "Failed to pull image \"r.example.com/x:1\": invalid character 'x' looking for beginning of value",
+            "illegal base64 data at input byte 4",
         ] {
             let confidence = read_text(text).finding.confidence;
             assert_eq!(confidence, Confidence::Likely, "{text}");

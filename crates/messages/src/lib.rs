@@ -35,7 +35,7 @@ pub use assemble::read;
 pub use facts::Facts;
 pub use fault::{DnsFault, Fault, MissingBy, PolicyKind, ProxyFault};
 pub use log::{LogEntry, LogLevel, log_line_body, read_log_line};
-pub use paste::{Paste, read_paste};
+pub use paste::{Paste, read_paste, read_rows};
 pub use reading::{
     CredentialUse, ForeignHost, GrpcCode, HostRole, Layer, Method, Operation, Reading, Runtime,
     UrlFacts,

@@ -86,6 +86,23 @@ pub fn read_paste(text: &str) -> Paste {
     paste
 }
 
+/// The reading that tells most of a text of several events, none where the text is one message.
+///
+/// Events are errors apart: what one says of its image must not be taken for another's.
+pub fn read_rows(text: &str) -> Option<Reading> {
+    let rows = text
+        .lines()
+        .filter(|line| {
+            let mut words = line.split_whitespace().take(5);
+            words.any(|word| word == "Warning")
+        })
+        .nth(1);
+    rows?;
+    let paste = read_paste(text);
+    (paste.readings.len() > 1).then_some(())?;
+    paste.readings.into_iter().next()
+}
+
 fn cap(text: &str) -> (&str, bool) {
     if text.len() <= PASTE_CAP {
         return (text, false);
@@ -397,6 +414,17 @@ toomanyrequests: You have reached your limit
             let paste = read_paste(text);
             assert_eq!(paste.readings.len(), 1, "{:#?}", paste.readings);
         }
+    }
+
+    #[test]
+    fn events_of_two_images_are_not_mixed() {
+        let rate = "4m  Warning  Failed  pod/web-1  Failed to pull image \"nginx:1.99\": rpc error: code = Unknown desc = Error response from daemon: toomanyrequests: You have reached your pull rate limit.";
+        let tls = "5m  Warning  Failed  pod/api-1  Failed to pull image \"reg.example.com/shop/api:1\": failed to do request: Head \"https://reg.example.com/v2/shop/api/manifests/1\": x509: certificate signed by unknown authority";
+        let reading = read_rows(&format!("{rate}\n{tls}")).expect("two events");
+        assert_eq!(reading.fault, Fault::UnknownAuthority);
+        assert_eq!(reading.image.as_deref(), Some("reg.example.com/shop/api:1"));
+        assert_eq!(read_rows(rate), None);
+        assert_eq!(read_rows(&format!("{rate}\n{rate}")), None);
     }
 
     #[test]

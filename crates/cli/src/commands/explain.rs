@@ -65,6 +65,8 @@ pub(crate) fn run(options: &args::Explain, terminal: &Terminal) -> Result<ExitCo
                     "read a message: there is none on standard input"
                 )));
             }
+            // Colours of the terminal that it was copied from.
+            let text = anstream::adapter::strip_str(&text).to_string();
             let verdicts = pulldoctor_diagnose::read_paste(&text);
             terminal::print(&readings(&text, verdicts, options, terminal))?;
         }
