@@ -7,7 +7,7 @@ use super::{
         Keys, Word, changed, host_name, keys, led, login_name, login_object, login_questions,
         with_forensics, with_login, with_open, with_replace_secret, with_rivals, word,
     },
-    unknown::with_next_try,
+    unknown::with_nothing_to_mend,
 };
 use crate::{
     case::Case,
@@ -121,7 +121,10 @@ fn mended(case: &Case<'_>) -> Option<Finding> {
             "the node may go another way: a login of its own, or a mirror",
             "the text of the next try",
         );
-    Some(with_next_try(changed.with_details(finding, case), case))
+    Some(with_nothing_to_mend(
+        changed.with_details(finding, case),
+        case,
+    ))
 }
 
 #[cfg(test)]

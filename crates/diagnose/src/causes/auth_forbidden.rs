@@ -207,10 +207,16 @@ mod tests {
                 refused(Identity::Unknown, 401),
             ))
             .judge();
+        assert_eq!(finding.cause, CauseId::RegistryServerError);
         assert_eq!(finding.confidence, Confidence::Possible);
-        let mut all = vec![finding.cause];
-        all.extend(finding.rivals.iter().map(|rival| rival.cause));
-        assert!(all.contains(&CauseId::RegistryServerError), "{all:?}");
+        let rivals: Vec<CauseId> = finding.rivals.iter().map(|rival| rival.cause).collect();
+        assert_eq!(rivals, [CauseId::AuthForbidden]);
+        assert!(
+            finding
+                .remedies
+                .iter()
+                .all(|remedy| remedy.id != "grant-pull")
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     case::Case,
     finding::FindingExt,
-    transcript::of_problem,
+    transcript::{cause_of, of_problem},
     view::{Reached, Sight, from_here},
 };
 
@@ -37,16 +37,45 @@ pub(crate) fn with_here(finding: Finding, case: &Case<'_>) -> Finding {
     };
     let finding = with_checked(finding, &sight);
     let Some(way) = way_to(&sight, case) else {
-        return finding;
+        return with_behind(finding, case, &sight);
     };
     let finding = with_comparison(finding, case, &sight, way);
     let finding = with_addresses(finding, case, &sight, way);
     let finding = with_hosts(with_proxy(finding, &sight, way), &sight);
+    let finding = with_behind(finding, case, &sight);
     if is_tls(finding.cause) {
         with_chain(finding, &sight, way)
     } else {
         finding
     }
+}
+
+/// What the registry says of the image or of the pod's login here: a fault that shows once the way
+/// is mended, and that nobody should have to find one after the other.
+fn with_behind(finding: Finding, case: &Case<'_>, sight: &Sight<'_>) -> Finding {
+    let Some(behind) = cause_of(sight.transcript).filter(|behind| *behind != finding.cause) else {
+        return finding;
+    };
+    let registry = case.registry();
+    let told = match behind {
+        CauseId::ImageNotFoundTag | CauseId::ImageNotFoundRepo | CauseId::ImageNotFoundDigest => {
+            format!("`{registry}` has no `{}`", case.image_name())
+        }
+        CauseId::AuthBadCredentials | CauseId::AuthExpiredCredentials => {
+            format!("`{registry}` refuses the pod's login")
+        }
+        CauseId::AuthForbidden if !case.symptom.pull_secrets.is_empty() => {
+            format!("`{registry}` does not let the pod's login pull it")
+        }
+        CauseId::PlatformMismatch => {
+            format!("`{registry}` has no variant of it for the node's platform")
+        }
+        _ => return finding,
+    };
+    finding.also(
+        behind,
+        format!("asked from here, {told}: that is to be mended as well"),
+    )
 }
 
 /// By which way it is asked from here, where the node's proxy is in question.

@@ -5,7 +5,12 @@ use pulldoctor_model::{Applicability, CauseId, Confidence, Finding, Object, Ques
 
 use super::{
     network::{Route, route, subject},
-    support::{ask_registry, checked::with_checked},
+    runtime_files::with_mirror_file,
+    support::{
+        ask_registry,
+        checked::with_checked,
+        credentials::{refuses_own_token, with_login_evidence},
+    },
     there::{open_node_view, registry_answers, with_over, with_seen},
 };
 use crate::{
@@ -29,7 +34,8 @@ cause! {
     ///
     /// A status of 500 and above. An answer that no registry gives (HTML where JSON belongs, a
     /// token answer without a token) is only *possible*: a proxy or a login page may have
-    /// answered in its place. So is a 401 for a layer whose manifest was served. The same answer
+    /// answered in its place. So is a 401 for a layer whose manifest was served,
+    /// and a token that the registry calls invalid though its own service granted it to a good login. The same answer
     /// from here makes it *likely*, since the node's proxy does not stand between.
     ///
     /// `pulldoctor diagnose --node-view` asks from the node itself, past the runtime's proxy and
@@ -84,6 +90,9 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     if refuses_a_layer(case) {
         return Some(refused_layer(case));
     }
+    if refuses_own_token(case) {
+        return Some(refused_token(case));
+    }
     let (status, is_fault) = answered(case)?;
     let foreign = case.reading().foreign_host.as_ref();
     let known = !case.pasted || case.reading().registry.is_some() || foreign.is_some();
@@ -131,7 +140,37 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                 decided_by,
             );
     }
-    Some(with_wait(with_node_answer(with_others(finding, case), case)).into())
+    finding = with_node_answer(with_others(finding, case), case);
+    if matches!(route(case), Route::Mirror | Route::StandIn) {
+        finding = with_mirror_file(finding, case);
+    }
+    Some(with_wait(finding).into())
+}
+
+/// The registry's token service grants a token, and the registry calls it invalid: by its clock, its
+/// keys, or what the service is set up for.
+fn refused_token(case: &Case<'_>) -> Raised {
+    let host = case.failed_host();
+    let finding = case
+        .finding(
+            CauseId::RegistryServerError,
+            Confidence::Possible,
+            Object::registry(host.clone()),
+            format!("`{host}` does not take the token that its own token service grants"),
+        )
+        .rival(
+            CauseId::AuthForbidden,
+            "a service may grant a useless token to a login that lacks the right",
+            "what the registry's log says of the token",
+        )
+        .remedy(
+            "token-service",
+            Applicability::Advice,
+            "compare the clocks of registry and token service, and the key, issuer and service \
+             that the registry is set up to trust",
+            None,
+        );
+    with_wait(with_login_evidence(finding, case)).into()
 }
 
 /// What the registry answers on the node, past the runtime's proxy and mirrors.

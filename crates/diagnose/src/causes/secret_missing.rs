@@ -11,7 +11,7 @@ use super::{
         },
         in_namespace, quote,
     },
-    unknown::with_next_try,
+    unknown::with_nothing_to_mend,
 };
 use crate::{
     case::Case,
@@ -134,7 +134,10 @@ fn appeared(case: &Case<'_>) -> Option<Finding> {
             "the text of the next try",
         )
     };
-    Some(with_next_try(changed.with_details(finding, case), case))
+    Some(with_nothing_to_mend(
+        changed.with_details(finding, case),
+        case,
+    ))
 }
 
 /// The kubelet's own text names the secret.

@@ -2,7 +2,7 @@
 
 use pulldoctor_messages::Fault;
 use pulldoctor_model::{
-    CauseId, Confidence, ContainerKind, Finding, Object, Question,
+    Applicability, CauseId, Confidence, ContainerKind, Finding, Object, Question,
     registry::{CredentialRecord, Problem, Stage, StageName},
 };
 
@@ -306,6 +306,16 @@ pub(crate) fn finding(case: &Case<'_>) -> Finding {
         finding = finding.note("reason", case.symptom.reason.clone());
     }
     with_next_try(finding, case)
+}
+
+/// Adds what to do where nothing is left to mend.
+pub(crate) fn with_nothing_to_mend(finding: Finding, case: &Case<'_>) -> Finding {
+    with_next_try(finding, case).remedy(
+        "wait",
+        Applicability::Safe,
+        "wait for the kubelet's next try, at most 5 minutes; a pod that is made anew tries at once",
+        None,
+    )
 }
 
 /// Adds the question that the next try answers.

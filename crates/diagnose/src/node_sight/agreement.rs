@@ -165,6 +165,9 @@ pub(super) fn compare(case: &Case<'_>, look: &FromNode<'_>) -> Agreement {
         Agreement::Otherwise(problem)
     } else if stage.stage < expected {
         Agreement::Behind(problem)
+    } else if *fault == Fault::UnknownAuthority {
+        // Past TLS it was turned away, as whoever has no login is: the chain was trusted here.
+        handshake_of(way).map_or(Agreement::Unseen, |_| Agreement::Trusted)
     } else {
         Agreement::Beyond
     }

@@ -87,7 +87,7 @@ pub(crate) use lookup::*;
 pub(crate) use phrases::*;
 pub(crate) use repair::*;
 use said::anonymous;
-pub(crate) use said::{Refusal, Said, said, turns_node_away};
+pub(crate) use said::{Refusal, Said, refuses_own_token, said, turns_node_away};
 pub(crate) use secrets::*;
 pub(crate) use table::{Lead, led};
 

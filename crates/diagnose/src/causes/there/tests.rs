@@ -1,6 +1,6 @@
 use pulldoctor_model::{
     CauseId, Confidence, NodePath, NodeView,
-    registry::{CertificateFacts, Problem, TlsFacts},
+    registry::{CertificateFacts, Facts, Problem, StageName, TlsFacts},
 };
 
 use crate::{
@@ -72,6 +72,50 @@ fn a_chain_that_is_trusted_here_and_refused_there_is_a_lack_of_the_node() {
         untrusted().node_view(pods).judge().confidence,
         Confidence::Likely
     );
+}
+
+#[test]
+fn a_private_registry_behind_a_chain_that_the_node_lacks() {
+    // The probe has no login, and is turned away once past TLS.
+    let turned_away = |tls: Facts| {
+        let mut seen = failed_at(IMAGE, StageName::Token, Problem::TokenRefused, Facts::None);
+        for stage in &mut seen.stages {
+            if stage.stage == StageName::Tls {
+                stage.facts = tls.clone();
+            }
+        }
+        own_network(seen)
+    };
+    let tls = Facts::Tls(Box::new(chain(&["Company CA"])));
+    let finding = untrusted().node_view(turned_away(tls)).judge();
+    assert_eq!(finding.cause, CauseId::TlsUnknownAuthority);
+    assert_eq!(finding.confidence, Confidence::Proven);
+    // Where no handshake was seen, nothing is told.
+    let finding = untrusted().node_view(turned_away(Facts::None)).judge();
+    assert_eq!(finding.confidence, Confidence::Likely);
+}
+
+#[test]
+fn what_the_registry_lacks_is_told_beside_a_way_that_is_cut() {
+    let missing = || failed_at(IMAGE, StageName::Manifest, Problem::NotFound, Facts::None);
+    let finding = refuses("dial tcp 10.9.0.4:443: connect: connection refused")
+        .registry(missing())
+        .judge();
+    assert_eq!(finding.cause, CauseId::RegistryUnreachableRefused);
+    let also: Vec<CauseId> = finding.also.iter().map(|also| also.cause).collect();
+    assert_eq!(also, [CauseId::ImageNotFoundTag]);
+    assert!(
+        finding
+            .ruled_out
+            .iter()
+            .all(|out| out.cause != CauseId::ImageNotFoundTag)
+    );
+    // What only this computer meets is no fault behind it.
+    let unknown = failed_at(IMAGE, StageName::Token, Problem::TokenRefused, Facts::None);
+    let finding = refuses("dial tcp 10.9.0.4:443: connect: connection refused")
+        .registry(unknown)
+        .judge();
+    assert!(finding.also.is_empty(), "{:?}", finding.also);
 }
 
 #[test]

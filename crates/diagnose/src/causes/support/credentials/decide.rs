@@ -11,8 +11,8 @@ use pulldoctor_model::{
 
 use super::{
     Host, Keys, Lead, Refusal, Said, Word, accused_credential, cloud_of, expired_by, has_near_key,
-    host_of, is_blank, is_complete, keys, lookup, mirror, refusing_host, said, spoiled_by,
-    turns_node_away,
+    host_of, is_blank, is_complete, keys, lookup, mirror, refuses_own_token, refusing_host, said,
+    spoiled_by, turns_node_away,
 };
 use crate::case::Case;
 
@@ -43,6 +43,9 @@ pub(super) fn decide(case: &Case<'_>, word: Word) -> Decided {
         } else {
             Decided::Elsewhere
         };
+    }
+    if refuses_own_token(case) {
+        return Decided::Elsewhere;
     }
     if word == Word::Status403 {
         // From two places, or by the node itself, before any login is asked for. A registry that
@@ -156,13 +159,6 @@ fn by_registry(case: &Case<'_>, word: Word, login: &CredentialRecord) -> Decided
         Identity::Accepted if case.text().contains("may not exist") => {
             lead(Forbidden, Confidence::Possible, &[Repo])
         }
-        // The registry does not take the token that its own token service granted: by its clock, its
-        // keys or the service's. No right of the login's is at fault.
-        Identity::Accepted if case.text().contains("invalid_token") => lead(
-            Forbidden,
-            Confidence::Possible,
-            &[CauseId::RegistryServerError],
-        ),
         // A login that is good and opens nothing: it may be that nothing is there.
         Identity::Accepted if host_of(case) == Host::Hides => {
             lead(Forbidden, Confidence::Possible, &[Repo])

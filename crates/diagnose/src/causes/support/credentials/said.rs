@@ -1,7 +1,8 @@
 //! What the registry says to the pod's credentials, asked from here.
 
 use pulldoctor_model::registry::{
-    CredentialOutcome, CredentialRecord, Facts, Problem, StageName, StageOutcome, Transcript,
+    CredentialOutcome, CredentialRecord, Facts, Identity, Problem, StageName, StageOutcome,
+    Transcript,
 };
 
 use super::mirror;
@@ -47,6 +48,18 @@ pub(crate) fn said<'a>(case: &Case<'a>) -> Said<'a> {
         Some(transcript) if mirror(case).is_none() => read(transcript),
         _ => Said::Nothing,
     }
+}
+
+/// Whether the node was told that its token is invalid, and the registry refuses here as well though
+/// its token service takes the login: then it does not take the service's own tokens.
+pub(crate) fn refuses_own_token(case: &Case<'_>) -> bool {
+    let Said::Refuses(refusal) = said(case) else {
+        return false;
+    };
+    case.text().contains("invalid_token")
+        && refusal
+            .login
+            .is_some_and(|login| login.identity == Identity::Accepted)
 }
 
 /// Whether the registry's address turns the node itself away with 403 before it asks for a login.
