@@ -71,53 +71,72 @@ fn verdict(text: &str, reading: Reading) -> TextVerdict {
     TextVerdict { finding, reading }
 }
 
+/// Words of which one stands in most texts about images, whoever says them.
+const ABOUT_IMAGES: [&str; 8] = [
+    "docker",
+    "registry",
+    "image",
+    "manifest",
+    "repository",
+    "pull",
+    ".ecr.",
+    "containerd",
+];
+
 /// Whether any program may have said this: a pod's own, `kubectl`, a probe.
 fn may_be_of_anything(text: &str, reading: &Reading) -> bool {
-    let of_anything = match &reading.fault {
-        // JSON errors have many authors; the other words are the kubelet's of a pull secret.
-        Fault::SecretMalformed => {
-            return reading.image.is_none()
-                && reading.layers.is_empty()
-                && reading.reason.is_none()
-                && !["base64", "auth field", "DockerConfig"]
-                    .iter()
-                    .any(|word| text.contains(word));
+    let lower = text.to_ascii_lowercase();
+    let about_images = ABOUT_IMAGES.iter().any(|word| lower.contains(word));
+    let only_of_pulls = match &reading.fault {
+        // Every program that uses a cloud's library may fail to find its credentials.
+        Fault::CredentialProvider => {
+            return !about_images && reading.image.is_none() && reading.facts.plugin.is_none();
         }
-        Fault::RuntimeUnavailable => reading.facts.socket.as_deref().is_some_and(|socket| {
-            !["containerd", "crio", "cri-", "docker", "podman"]
+        Fault::RuntimeUnavailable => reading.facts.socket.as_deref().is_none_or(|socket| {
+            ["containerd", "crio", "cri-", "docker", "podman"]
                 .iter()
                 .any(|name| socket.contains(name))
         }),
+        // JSON errors have many authors; the other words are the kubelet's of a pull secret.
+        Fault::SecretMalformed => {
+            return !about_images
+                && reading.layers.is_empty()
+                && reading.reason.is_none()
+                && !["base64", "auth field", "dockerconfig"]
+                    .iter()
+                    .any(|word| lower.contains(word));
+        }
         fault => matches!(
             fault,
-            Fault::Dns { .. }
-                | Fault::Refused
-                | Fault::DialTimeout
-                | Fault::HeaderTimeout
-                | Fault::TlsHandshakeTimeout
-                | Fault::NoRoute
-                | Fault::NetworkUnreachable
-                | Fault::Proxy { .. }
-                | Fault::Interrupted
-                | Fault::RedirectLoop
-                | Fault::UnknownAuthority
-                | Fault::CertificateExpired
-                | Fault::CertificateNotYetValid
-                | Fault::NameMismatch
-                | Fault::TlsOther
-                | Fault::PlainHttp
-                | Fault::TlsExpected
-                | Fault::NotTls
-                | Fault::ServerError { .. }
-                | Fault::HttpStatus { .. }
-                | Fault::NoSpace
-                | Fault::NoInodes
-                | Fault::DiskQuota
-                | Fault::ReadOnly
-                | Fault::IoError
+            Fault::InvalidReference
+                | Fault::ShortName
+                | Fault::ManifestMissing { .. }
+                | Fault::NameUnknown
+                | Fault::ImageMissing
+                | Fault::NoCredentials
+                | Fault::TokenRefused { .. }
+                | Fault::BlobMissing
+                | Fault::DiffIdMismatch
+                | Fault::BrokenManifest
+                | Fault::PlatformMissing
+                | Fault::UnsupportedManifest
+                | Fault::NoCommand
+                | Fault::LocalStoreDamaged
+                | Fault::SnapshotRace
+                | Fault::Snapshotter
+                | Fault::NoEndpoint
+                | Fault::RegistryFile
+                | Fault::RuntimeConfig
+                | Fault::QpsExceeded
+                | Fault::QueueBlocked
+                | Fault::NoProgress
+                | Fault::SecretMissing
+                | Fault::StaticPodSecret
+                | Fault::NeverPull
+                | Fault::SandboxImage { .. }
         ),
     };
-    of_anything && !reading.tells_of_a_pull()
+    !only_of_pulls && !about_images && !reading.tells_of_a_pull()
 }
 
 fn symptom_of(text: &str, reading: &Reading) -> Symptom {
@@ -157,6 +176,11 @@ mod tests {
             "write /data/journal: read-only file system",
             "dial unix /run/app/agent.sock: connect: no such file or directory",
             "invalid character 'x' looking for beginning of value",
+            "FATAL: password authentication failed for user \"app\"",
+            "AccessDenied: User: arn:aws:iam::1:user/x is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b",
+            "error: jwt expired",
+            "NoCredentialProviders: no valid providers in chain. Deprecated.",
+            "429 Too Many Requests",
         ] {
             let TextVerdict { finding, .. } = read_text(text);
             assert_eq!(finding.confidence, Confidence::Possible, "{text}");
@@ -172,6 +196,7 @@ mod tests {
             "dial unix /run/containerd/containerd.sock: connect: no such file or directory",
             "Failed to pull image \"r.example.com/x:1\": invalid character 'x' looking for beginning of value",
             "illegal base64 data at input byte 4",
+            "toomanyrequests: You have reached your pull rate limit.",
         ] {
             let confidence = read_text(text).finding.confidence;
             assert_eq!(confidence, Confidence::Likely, "{text}");

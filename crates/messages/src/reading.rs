@@ -54,7 +54,6 @@ impl Reading {
         self.image.is_some()
             || self.operation.is_some()
             || self.runtime.is_some()
-            || self.server_message.is_some()
             || self
                 .layers
                 .iter()

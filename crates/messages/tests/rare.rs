@@ -310,6 +310,16 @@ fn errors_of_other_programs_are_no_pulls() {
             "not-a-pull-problem",
         ),
         (
+            "CRI-O internal/lib/sandbox, multus",
+            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to create pod network sandbox k8s_x: error adding pod to CNI network \"multus-cni-network\": plugin type=\"multus\" name=\"multus-cni-network\" failed (add): Get \"https://10.96.0.1:443/api/v1/namespaces/x\": dial tcp 10.96.0.1:443: i/o timeout",
+            "not-a-pull-problem",
+        ),
+        (
+            "kube-apiserver",
+            "Internal error occurred: failed calling webhook \"validate.nginx.ingress.kubernetes.io\": failed to call webhook: Post \"https://ingress-nginx-controller-admission.ingress-nginx.svc:443/networking/v1/ingresses?timeout=10s\": x509: certificate signed by unknown authority",
+            "not-a-pull-problem",
+        ),
+        (
             "a Go program",
             "panic: dial tcp 10.0.0.12:5432: connect: connection refused\n\ngoroutine 1 [running]:",
             "not-a-pull-problem",

@@ -260,6 +260,8 @@ pub(super) const RULES: &[Rule] = &[
         "(unable to connect to the server: |the connection to the server {w} was refused|error from server \\((forbidden|notfound|unauthorized)\\): )",
         |d, _| not_a_pull(d),
     ),
+    // The API server, of a webhook's own address.
+    rule("failed calling webhook {q}", |d, _| not_a_pull(d)),
     // A Go program's own end.
     rule("^panic: ", |d, _| not_a_pull(d)),
     rule(
@@ -277,6 +279,14 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule("networkplugin cni failed", |d, _| {
         d.fault(Weight::Exact, Fault::NotAPullProblem);
+    }),
+    // CRI-O, of a network plugin; what the plugin met follows.
+    rule(
+        "(failed to create pod network sandbox|error adding pod to cni network)",
+        |d, _| not_a_pull(d),
+    ),
+    rule("attachvolume.attach failed for volume", |d, _| {
+        not_a_pull(d);
     }),
 ];
 
