@@ -16,6 +16,7 @@
 //!
 //! No I/O, no panic, no regular expressions.
 
+mod age;
 mod assemble;
 mod draft;
 mod facts;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::draft::Weight;
 use crate::text::{CAP, joined, keep};
-use crate::{Fault, Reading, assemble};
+use crate::{Fault, Reading, age, assemble};
 
 /// How much of a pasted text is read; the rest is left out and [`Paste::truncated`] says so.
 const PASTE_CAP: usize = 1024 * 1024;
@@ -18,7 +18,8 @@ const MOST: usize = 64;
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct Paste {
-    /// The distinct errors, most informative first. A text without any has none.
+    /// The distinct errors, most informative first; of one image what its newest try says, where
+    /// the rows have ages. A text without any has none.
     pub readings: Vec<Reading>,
     /// The pod that `kubectl describe` shows, or an event names.
     pub pod: Option<String>,
@@ -46,8 +47,8 @@ pub fn read_paste(text: &str) -> Paste {
         truncated,
         ..Paste::default()
     };
-    let mut found: Vec<(Weight, Reading)> = Vec::new();
-    let mut notes: Vec<(Weight, Reading)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
+    let mut notes: Vec<Found> = Vec::new();
     for block in blocks(text) {
         paste.context(&block);
         let (weight, reading) = assemble::read_weighed(&block);
@@ -56,12 +57,19 @@ pub fn read_paste(text: &str) -> Paste {
             Fault::BackOffOnly | Fault::NotAPullProblem => &mut notes,
             _ => &mut found,
         };
-        match target.iter().position(|(_, other)| same(other, &reading)) {
-            Some(index) if details(&reading) > details(&target[index].1) => {
-                target[index] = (weight, reading);
+        let age = age::of_row(&block);
+        if let Some(known) = target.iter_mut().find(|it| same(&it.reading, &reading)) {
+            known.age = known.age.into_iter().chain(age).min();
+            if details(&reading) > details(&known.reading) {
+                known.weight = weight;
+                known.reading = reading;
             }
-            None if target.len() < MOST => target.push((weight, reading)),
-            _ => {}
+        } else if target.len() < MOST {
+            target.push(Found {
+                weight,
+                age,
+                reading,
+            });
         }
     }
     if found.is_empty() {
@@ -69,13 +77,14 @@ pub fn read_paste(text: &str) -> Paste {
     }
     // A stable sort: of equals the text's order stays. An error that belongs to a pull goes before
     // what only stands near it; a secret that is not there explains a refusal.
-    let refused = found.iter().any(|(_, reading)| is_refusal(&reading.fault));
-    found.sort_by_key(|(weight, reading)| {
-        let explains = refused && reading.fault == Fault::SecretMissing;
-        let pull = !reading.layers.is_empty();
-        std::cmp::Reverse((explains, pull, *weight))
+    let refused = found.iter().any(|it| is_refusal(&it.reading.fault));
+    found.sort_by_key(|it| {
+        let explains = refused && it.reading.fault == Fault::SecretMissing;
+        let pull = !it.reading.layers.is_empty();
+        std::cmp::Reverse((explains, pull, it.weight))
     });
-    paste.readings = found.into_iter().map(|(_, reading)| reading).collect();
+    newest_first(&mut found);
+    paste.readings = found.into_iter().map(|it| it.reading).collect();
     if paste.readings.is_empty() {
         // One error that is spread over lines in a way of its own.
         let whole = crate::read(text);
@@ -84,6 +93,45 @@ pub fn read_paste(text: &str) -> Paste {
         }
     }
     paste
+}
+
+/// One of the distinct errors.
+struct Found {
+    weight: Weight,
+    /// How many seconds ago it came last, where its row says so.
+    age: Option<u64>,
+    reading: Reading,
+}
+
+/// Puts of each image what its newest try says before what an older one said: how the weights of two
+/// tries compare tells nothing. An end that nobody explains is no news.
+fn newest_first(found: &mut [Found]) {
+    for first in 0..found.len() {
+        let image = found[first].reading.image.clone();
+        let is_known = |it: &Found| it.reading.image == image;
+        let Some(age) = found[first].age else {
+            continue;
+        };
+        if image.is_none() || found[..first].iter().any(is_known) {
+            continue;
+        }
+        let newest = (first + 1..found.len())
+            .filter(|at| is_known(&found[*at]) && tells(&found[*at].reading))
+            .filter_map(|at| found[at].age.filter(|own| *own < age).map(|own| (own, at)))
+            .min();
+        if let Some((_, at)) = newest {
+            found[first..=at].rotate_right(1);
+        }
+    }
+}
+
+/// Whether an error of a pull says what was wrong.
+fn tells(reading: &Reading) -> bool {
+    !reading.layers.is_empty()
+        && !matches!(
+            reading.fault,
+            Fault::Cancelled | Fault::DeadlineExceeded | Fault::Interrupted
+        )
 }
 
 /// The reading that tells most of a text of several events, none where the text is one message.
@@ -425,6 +473,28 @@ toomanyrequests: You have reached your limit
         assert_eq!(reading.image.as_deref(), Some("reg.example.com/shop/api:1"));
         assert_eq!(read_rows(rate), None);
         assert_eq!(read_rows(&format!("{rate}\n{rate}")), None);
+    }
+
+    #[test]
+    fn of_one_image_the_newest_try_comes_first() {
+        let timeout = |age: &str| {
+            format!(
+                "  Warning  Failed  {age}  kubelet  Failed to pull image \"r.io/x:1\": failed to do request: Head \"https://r.io/v2/x/manifests/1\": dial tcp 10.0.0.9:443: i/o timeout"
+            )
+        };
+        let missing = |age: &str| {
+            format!(
+                "  Warning  Failed  {age}  kubelet  Failed to pull image \"r.io/x:1\": failed to pull and unpack image \"r.io/x:1\": failed to resolve reference \"r.io/x:1\": r.io/x:1: not found"
+            )
+        };
+        let first = |rows: [String; 2]| read_paste(&rows.join("\n")).readings.remove(0).fault;
+        let absent = |fault: &Fault| matches!(fault, Fault::ManifestMissing { .. });
+        assert!(absent(&first([timeout("3m"), missing("20s (x3 over 2m)")])));
+        assert!(absent(&first([missing("20s"), timeout("1h2m")])));
+        assert_eq!(first([missing("3m"), timeout("20s")]), Fault::DialTimeout);
+        // That a try was given up explains nothing.
+        let cancelled = missing("5s").replace("r.io/x:1: not found", "context canceled");
+        assert_eq!(first([timeout("3m"), cancelled]), Fault::DialTimeout);
     }
 
     #[test]
