@@ -9,6 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use common::{Done, Run};
 use pulldoctor_testkit::{
     api::{FakeCluster, Forbid, Served},
+    proxy::FakeProxy,
     registry::{Directory, FakeRegistry},
     spec::HostSpec,
     tls::Authority,
@@ -25,6 +26,8 @@ struct Lab {
     fake: FakeCluster,
     _served: Served,
     registry: FakeRegistry,
+    /// Leads to the registry, whose name no resolver knows.
+    proxy: FakeProxy,
     folder: tempfile::TempDir,
     /// What was put into the cluster.
     objects: RefCell<Vec<Value>>,
@@ -46,13 +49,17 @@ impl Lab {
             "repositories": [{"name": "shop/api", "tags": [{"tag": "v1"}, {"tag": "v2"}]}]}))
         .expect("a specification");
         let directory = Directory::new();
-        let started = FakeRegistry::start_filled(spec, &authority, &directory);
+        let name = "registry.company.example";
+        let started = FakeRegistry::start_named(name, spec, &authority, &directory);
         let registry = runtime.block_on(started).expect("a registry");
+        let leads_to = registry.address().to_string();
+        let proxy = runtime.block_on(FakeProxy::start(&leads_to));
         let lab = Self {
             runtime,
             fake,
             _served: served,
             registry,
+            proxy: proxy.expect("a proxy"),
             folder,
             objects: RefCell::default(),
         };
@@ -123,7 +130,9 @@ impl Lab {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let authority = path("ca.pem");
         let arguments = [&["-n", "shop", "--ca-file", &authority][..], arguments].concat();
-        let mut run = Run::new(&arguments).env("KUBECONFIG", &path("config"));
+        let mut run = Run::new(&arguments)
+            .env("KUBECONFIG", &path("config"))
+            .env("HTTPS_PROXY", &format!("http://{}", self.proxy.address()));
         for (name, value) in environment {
             run = run.env(name, value);
         }

@@ -9,17 +9,15 @@
 mod common;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
 
 use common::{Company, ask, config, dns, failure, login, one_repository, plain, request};
 use pulldoctor_registry::judge::{DnsAnswer as Said, DnsFacts, Facts, ProxyRules};
 use pulldoctor_registry::{ProbeConfig, Problem, Resolvers, StageName, Transcript};
 use pulldoctor_testkit::dns::Record;
+use pulldoctor_testkit::proxy::FakeProxy;
 use pulldoctor_testkit::registry::FakeRegistry;
 use pulldoctor_testkit::spec::{DnsAnswer, TlsMode};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
 fn names(transcript: &Transcript) -> &DnsFacts {
     match &transcript.stage(StageName::Dns).unwrap().facts {
@@ -158,42 +156,6 @@ async fn ports_where_nothing_listens() {
     assert_eq!(failure(&got).0, StageName::Tcp, "{got:#?}");
 }
 
-/// A proxy that answers CONNECT like this, and tunnels to `target` after a 200. Keeps what it heard.
-async fn proxy(answer: &'static str, target: String) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&heard);
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let (log, target) = (Arc::clone(&log), target.clone());
-            tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    match client.read_u8().await {
-                        Ok(byte) => head.push(byte),
-                        Err(_) => return,
-                    }
-                }
-                let head = String::from_utf8_lossy(&head).into_owned();
-                let is_connect = head.starts_with("CONNECT");
-                log.lock().unwrap().push(head.clone());
-                let mut server = TcpStream::connect(target).await.unwrap();
-                if is_connect {
-                    let _ = client.write_all(answer.as_bytes()).await;
-                    if !answer.starts_with("HTTP/1.1 200") {
-                        return;
-                    }
-                } else {
-                    let _ = server.write_all(head.as_bytes()).await;
-                }
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-            });
-        }
-    });
-    (address, heard)
-}
-
 fn through(config: ProbeConfig, proxy: &str) -> ProbeConfig {
     let proxy = proxy.to_owned();
     ProbeConfig {
@@ -217,7 +179,10 @@ async fn through_a_proxy_with_a_login() {
         "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
     )
     .await;
-    let (address, heard) = proxy("HTTP/1.1 200 OK\r\nX: y\r\n\r\n", server).await;
+    let proxy = FakeProxy::answering("HTTP/1.1 200 OK\r\nX: y\r\n\r\n", &server)
+        .await
+        .unwrap();
+    let address = proxy.address();
     let config = through(
         company.config(),
         &format!("http://me:pr0xy-canary@{address}"),
@@ -231,7 +196,7 @@ async fn through_a_proxy_with_a_login() {
         (StageName::Manifest, Problem::NotFound),
         "{got:#?}"
     );
-    let heard = heard.lock().unwrap();
+    let heard = proxy.heard();
     assert!(
         heard[0].starts_with("CONNECT registry.lab:443 HTTP/1.1\r\nHost: registry.lab:443\r\n"),
         "{heard:?}"
@@ -260,9 +225,11 @@ async fn proxies_that_refuse_or_are_not_there() {
         ("SSH-2.0-x\r\n\r\n", Problem::ProxyFailed, "not HTTP"),
         ("", Problem::ProxyFailed, "ended"),
     ] {
-        let (address, _heard) = proxy(answer, listening.authority()).await;
+        let proxy = FakeProxy::answering(answer, &listening.authority())
+            .await
+            .unwrap();
         let got = ask(
-            through(config(), &address.to_string()),
+            through(config(), &proxy.address().to_string()),
             &request("registry.lab/a:1"),
         )
         .await;
@@ -289,11 +256,12 @@ async fn plain_http_is_asked_of_the_proxy_by_its_whole_url() {
     let registry = FakeRegistry::start(plain(json!({"repositories": one_repository()})))
         .await
         .unwrap();
-    let (address, heard) = proxy("", registry.authority()).await;
+    let proxy = FakeProxy::start(&registry.authority()).await.unwrap();
+    let address = proxy.address();
     let mut config = through(config(), &format!("http://me:pr0xy@{address}"));
     config.realms.plain_http = vec!["registry.lab".to_owned()];
     let got = ask(config, &request("registry.lab/shop/api:1.4.1")).await;
-    let heard = heard.lock().unwrap();
+    let heard = proxy.heard();
     assert!(
         heard[0].starts_with("HEAD http://registry.lab/v2/shop/api/manifests/1.4.1 HTTP/1.1\r\n"),
         "{heard:?}"

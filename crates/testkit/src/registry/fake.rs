@@ -33,7 +33,7 @@ pub enum StartError {
 /// A registry at `127.0.0.1` on a free port, which answers to any name. It ends when dropped.
 ///
 /// The port of the specification and its DNS part are not used. A good certificate names
-/// `127.0.0.1` and `localhost`.
+/// `127.0.0.1` and `localhost`, or the name that was given.
 #[derive(Debug)]
 pub struct FakeRegistry {
     address: SocketAddr,
@@ -60,6 +60,18 @@ impl FakeRegistry {
         Self::start_with(spec, content, authority, directory).await
     }
 
+    /// Starts a registry of this name, which is reached past name resolution: through a
+    /// [`FakeProxy`](crate::proxy::FakeProxy) for instance.
+    pub async fn start_named(
+        name: &str,
+        spec: HostSpec,
+        authority: &Authority,
+        directory: &Directory,
+    ) -> Result<Self, StartError> {
+        let content = fill(&spec, name, &Base::empty())?;
+        Self::listen(&[name], spec, content, authority, directory).await
+    }
+
     /// Starts an open registry over plain HTTP with this content.
     pub async fn plain(content: Content) -> Result<Self, StartError> {
         let spec = HostSpec {
@@ -78,12 +90,22 @@ impl FakeRegistry {
         authority: &Authority,
         directory: &Directory,
     ) -> Result<Self, StartError> {
+        let names = ["127.0.0.1", "localhost"];
+        Self::listen(&names, spec, content, authority, directory).await
+    }
+
+    async fn listen(
+        names: &[&str],
+        spec: HostSpec,
+        content: Content,
+        authority: &Authority,
+        directory: &Directory,
+    ) -> Result<Self, StartError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(StartError::Listen)?;
         let address = listener.local_addr().map_err(StartError::Listen)?;
-        let names = ["127.0.0.1", "localhost"];
-        let host = VirtualHost::new(&names, address.port(), spec, Arc::new(content), authority)?;
+        let host = VirtualHost::new(names, address.port(), spec, Arc::new(content), authority)?;
         let host = Arc::new(host);
         directory.insert(Arc::clone(&host));
         let stranger = authority.server_config(TlsMode::WrongName, &["localhost"], false)?;
@@ -100,12 +122,12 @@ impl FakeRegistry {
         self.address
     }
 
-    /// `127.0.0.1:PORT`, as an image reference has it.
+    /// `127.0.0.1:PORT` or `NAME:PORT`, as an image reference has it.
     pub fn authority(&self) -> String {
-        self.address.to_string()
+        format!("{}:{}", self.host.name(), self.address.port())
     }
 
-    /// `http(s)://127.0.0.1:PORT`.
+    /// `http(s)://` and [`Self::authority`].
     pub fn base_url(&self) -> &str {
         self.host.base_url()
     }
