@@ -3,7 +3,7 @@
 use pulldoctor_messages::{Fault, Operation, PolicyKind, ProxyFault, Runtime};
 use pulldoctor_model::{
     Applicability, CauseId, Confidence, Finding, Object, Question,
-    registry::{Problem, StageName, StageOutcome},
+    registry::{Problem, Role, StageName, StageOutcome},
 };
 
 use super::support::{
@@ -175,7 +175,8 @@ fn is_forbidden_layer(case: &Case<'_>) -> bool {
 /// A layer that is refused, beside what became of it here.
 fn forbidden_layer(case: &Case<'_>) -> Finding {
     let registry = case.registry();
-    let host = case.failed_host();
+    let sight = from_here(case);
+    let host = refusing_host(case, sight.as_ref());
     let object = Object::registry(host.clone());
     let raise = |confidence, summary| {
         case.finding(
@@ -185,7 +186,6 @@ fn forbidden_layer(case: &Case<'_>) -> Finding {
             summary,
         )
     };
-    let sight = from_here(case);
     let stage = sight.and_then(|sight| sight.transcript.first_failure());
     match (sight, stage) {
         (Some(sight), None) if serves_layers(&sight) => {
@@ -239,6 +239,26 @@ fn forbidden_layer(case: &Case<'_>) -> Finding {
             with_remedy(finding, PolicyKind::Firewall)
         }
     }
+}
+
+/// The host that refuses a layer. containerd 1.x names the registry also where it was redirected;
+/// here the store behind it is seen to refuse.
+fn refusing_host(case: &Case<'_>, sight: Option<&Sight<'_>>) -> String {
+    let host = case.failed_host();
+    if host != case.registry() {
+        return host;
+    }
+    let is_of_store = |sight: &&Sight<'_>| {
+        let stage = sight.transcript.first_failure();
+        stage.and_then(|stage| stage.problem) == Some(Problem::BlobRefused)
+    };
+    sight
+        .filter(is_of_store)
+        .and_then(|sight| {
+            let mut others = sight.transcript.other_hosts.iter().rev();
+            others.find(|other| other.role == Role::Blob)
+        })
+        .map_or(host, |store| store.host.clone())
 }
 
 fn serves_layers(sight: &Sight<'_>) -> bool {
@@ -313,7 +333,9 @@ fn with_remedy(finding: Finding, policy: PolicyKind) -> Finding {
 mod tests {
     use pulldoctor_model::{
         CauseId, Confidence,
-        registry::{ErrorBody, Facts, ManifestFacts, Problem, RegistryError, StageName},
+        registry::{
+            ErrorBody, Facts, ManifestFacts, OtherHost, Problem, RegistryError, Role, StageName,
+        },
     };
 
     use crate::{
@@ -379,6 +401,24 @@ mod tests {
         assert_eq!(
             stuck().registry(cut).judge().confidence,
             Confidence::Possible
+        );
+    }
+
+    #[test]
+    fn the_store_that_refuses_is_named_where_the_runtime_names_the_registry() {
+        let text = "failed to pull and unpack image \"registry.example.com/shop/api:1\": failed to copy: httpReadSeeker: failed open: unexpected status code https://registry.example.com/v2/shop/api/blobs/sha256:aa: 403 Forbidden";
+        let mut refused = failed_at(IMAGE, StageName::Config, Problem::BlobRefused, Facts::None);
+        refused.other_hosts.push(OtherHost {
+            host: "store.example.net".to_owned(),
+            role: Role::Blob,
+            stages: Vec::new(),
+        });
+        let finding = stuck(IMAGE, "ErrImagePull", text).registry(refused).judge();
+        assert_eq!(finding.object.name, "store.example.net");
+        assert!(
+            finding.summary.contains("`store.example.net` refuses"),
+            "{}",
+            finding.summary
         );
     }
 
