@@ -214,6 +214,12 @@ impl<'a> Case<'a> {
         self.registry()
     }
 
+    /// Whether the host that failed is the node's proxy, which stands before the registry.
+    pub(crate) fn fails_at_proxy(&self) -> bool {
+        let foreign = self.reading().foreign_host.as_ref();
+        foreign.is_some_and(|foreign| foreign.role == HostRole::Proxy)
+    }
+
     /// `repository` with its registry, as a person would write it.
     pub fn repository(&self) -> String {
         self.image
@@ -394,40 +400,28 @@ impl<'a> Case<'a> {
 
     /// Asks which credentials the kubelet tries for this image.
     pub fn keyring_question(&self) -> Question {
-        Question::Keyring {
-            namespace: self.symptom.namespace.clone(),
-            secrets: self.pull_secrets(),
-            image: self.symptom.image.clone(),
-        }
+        self.keyring_question_of(self.pull_secrets())
     }
 
     /// Asks which credentials the kubelet would try for this image if the pod had the pull secrets of
     /// its service account.
     pub fn account_keyring_question(&self) -> Option<Question> {
         let account = self.service_account().seen()?;
-        let mut secrets: Vec<String> = Vec::new();
-        for name in &account.pull_secrets {
-            if !name.is_empty() && !secrets.contains(name) {
-                secrets.push(name.clone());
-            }
-        }
-        (!secrets.is_empty()).then(|| Question::Keyring {
+        let secrets = named_once(&account.pull_secrets);
+        (!secrets.is_empty()).then(|| self.keyring_question_of(secrets))
+    }
+
+    fn keyring_question_of(&self, secrets: Vec<String>) -> Question {
+        Question::Keyring {
             namespace: self.symptom.namespace.clone(),
             secrets,
             image: self.symptom.image.clone(),
-        })
+        }
     }
 
-    /// The pull secrets that the pod names, in its order, each once; empty names are skipped as
-    /// the kubelet does.
+    /// The pull secrets that the pod names.
     fn pull_secrets(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for name in &self.symptom.pull_secrets {
-            if !name.is_empty() && !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        names
+        named_once(&self.symptom.pull_secrets)
     }
 
     /// Asks the registry for this image with the pod's credentials; without any where the pod
@@ -599,6 +593,17 @@ pub(crate) fn is_full(filesystem: &Filesystem) -> bool {
         }
         _ => false,
     }
+}
+
+/// The names of pull secrets, in their order, each once; empty ones are skipped as the kubelet does.
+fn named_once(secrets: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in secrets {
+        if !name.is_empty() && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 fn events_question(symptom: &Symptom) -> Question {

@@ -103,6 +103,11 @@ impl Trial {
         self.points_to().map(|(cause, _)| cause)
     }
 
+    /// Whether a registry answered a probe, and nothing was pulled.
+    fn is_answered(&self) -> bool {
+        self.outcome() == TrialOutcome::Answered
+    }
+
     /// Whether the image was got; none where that says nothing: the trial did not come about, or
     /// a good image was refused for a reason that is its own (a login, its name, a limit).
     fn is_good(&self) -> Option<bool> {
@@ -315,7 +320,7 @@ impl<'a> Table<'a> {
 
     /// Whether a registry answered a probe which does not see what the image fails for.
     fn is_unseen(&self, trial: &Trial) -> bool {
-        trial.outcome() == TrialOutcome::Answered
+        trial.is_answered()
             && self
                 .cause(TrialRole::SuspectHere)
                 .is_some_and(is_of_runtime)
@@ -466,8 +471,7 @@ fn summary(fault: Fault, node: &str, image: Option<&str>, trials: &[Trial]) -> S
     let of = |role| trials.iter().find(|trial| trial.role == role);
     let elsewhere = of(TrialRole::SuspectElsewhere).map_or("another node", |it| it.node.as_str());
     let image = image.unwrap_or("the image");
-    let is_probed = of(TrialRole::SameRegistryHere)
-        .is_some_and(|trial| trial.outcome() == TrialOutcome::Answered);
+    let is_probed = of(TrialRole::SameRegistryHere).is_some_and(Trial::is_answered);
     let causes = |role| of(role).and_then(Trial::cause);
     match fault {
         Fault::Image if is_probed => format!(

@@ -3,13 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::draft::Weight;
-use crate::text::{CAP, joined, keep};
+use crate::text::{CAP, WINDOW, joined, keep};
 use crate::{Fault, Reading, age, assemble};
 
 /// How much of a pasted text is read; the rest is left out and [`Paste::truncated`] says so.
 const PASTE_CAP: usize = 1024 * 1024;
-/// A line of at least this many bytes may have been broken by the window that it was copied from.
-const WINDOW: usize = 60;
 /// How many distinct errors are kept.
 const MOST: usize = 64;
 

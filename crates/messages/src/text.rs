@@ -46,7 +46,7 @@ pub(crate) fn clean(input: &str) -> Clean {
 }
 
 /// A window at least this wide breaks lines that are worth joining.
-const WINDOW: usize = 60;
+pub(crate) const WINDOW: usize = 60;
 
 /// Joins lines that a window broke at its edge, inside of words: three lines of one width and more,
 /// and the rest. Lines that begin alike are rows, and stay.

@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 
-use pulldoctor_messages::HostRole;
 use pulldoctor_model::{
     CauseId, Finding, clean_line,
     registry::{
@@ -185,7 +184,11 @@ fn with_comparison(finding: Finding, case: &Case<'_>, sight: &Sight<'_>, way: &[
     if answers(case) {
         let registry = case.registry();
         // What answers past the node's proxy is the registry, and not the proxy.
-        let host = if is_of_proxy(case) { &registry } else { &host };
+        let host = if case.fails_at_proxy() {
+            &registry
+        } else {
+            &host
+        };
         let told = format!("`{host}` answers here: the fault is the node's, or on its way");
         let finding = finding.seen(Some(sight.answered), told);
         if sight.transcript.is_good() && finding.cause != CauseId::RegistryServerError {
@@ -204,15 +207,10 @@ fn with_comparison(finding: Finding, case: &Case<'_>, sight: &Sight<'_>, way: &[
     }
 }
 
-/// Whether the host that failed is the node's proxy, which is not asked from here.
-fn is_of_proxy(case: &Case<'_>) -> bool {
-    let foreign = case.reading().foreign_host.as_ref();
-    foreign.is_some_and(|foreign| foreign.role == HostRole::Proxy)
-}
-
 /// Where the name leads here, if that is news.
 fn with_addresses(finding: Finding, case: &Case<'_>, sight: &Sight<'_>, way: &[Stage]) -> Finding {
-    if is_of_proxy(case) {
+    // The proxy is not asked from here.
+    if case.fails_at_proxy() {
         return finding;
     }
     let Some(dns) = dns_of(way) else {

@@ -75,9 +75,12 @@ fn speaks_plain_http(case: &Case<'_>) -> bool {
         == Some(Problem::TlsPlainHttp)
 }
 
-/// Whether a request by plain HTTP is bad, and the port is seen to speak TLS, from the node or from
-/// here.
-fn is_asked_by_plain_http(case: &Case<'_>) -> bool {
+/// Whether the node asks by plain HTTP what speaks TLS: by the server's words, or where the request
+/// is bad and the port is seen to speak TLS, from the node or from here.
+fn is_tls_wanted(case: &Case<'_>) -> bool {
+    if *case.fault() == Fault::TlsExpected {
+        return true;
+    }
     if !is_bad_plain_request(case) {
         return false;
     }
@@ -87,16 +90,13 @@ fn is_asked_by_plain_http(case: &Case<'_>) -> bool {
 
 fn judge(case: &Case<'_>) -> Option<Raised> {
     let subject = subject(case);
+    let is_tls_wanted = is_tls_wanted(case);
     let (confidence, summary) = match case.fault() {
         Fault::PlainHttp => (
             Confidence::Likely,
             format!("{subject} speaks plain HTTP, and the node asks it by HTTPS"),
         ),
-        Fault::TlsExpected => (
-            Confidence::Likely,
-            format!("{subject} speaks HTTPS, and the node asks it by plain HTTP"),
-        ),
-        _ if is_asked_by_plain_http(case) => (
+        _ if is_tls_wanted => (
             Confidence::Likely,
             format!("{subject} speaks HTTPS, and the node asks it by plain HTTP"),
         ),
@@ -125,7 +125,6 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         );
     }
     finding = with_places(finding, case);
-    let is_tls_wanted = *case.fault() == Fault::TlsExpected || is_asked_by_plain_http(case);
     finding = if is_tls_wanted {
         with_scheme(finding, case, "https")
     } else {

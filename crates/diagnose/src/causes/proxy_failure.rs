@@ -1,6 +1,6 @@
 //! `proxy-failure`.
 
-use pulldoctor_messages::{Fault, HostRole, ProxyFault, Runtime};
+use pulldoctor_messages::{Fault, ProxyFault, Runtime};
 use pulldoctor_model::{CauseId, Confidence, Question};
 
 use super::{
@@ -163,12 +163,11 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
         );
     }
     // What is to be reached directly is the registry, never the proxy itself.
-    let is_proxy = case
-        .reading()
-        .foreign_host
-        .as_ref()
-        .is_some_and(|foreign| foreign.role == HostRole::Proxy);
-    let direct = if is_proxy { case.registry() } else { host };
+    let direct = if case.fails_at_proxy() {
+        case.registry()
+    } else {
+        host
+    };
     Some(
         with_proxy_file(
             with_places(finding, case),

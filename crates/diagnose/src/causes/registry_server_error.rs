@@ -34,8 +34,8 @@ cause! {
     ///
     /// A status of 500 and above. An answer that no registry gives (HTML where JSON belongs, a
     /// token answer without a token) is only *possible*: a proxy or a login page may have
-    /// answered in its place. So is a 401 for a layer whose manifest was served,
-    /// and a token that the registry calls invalid though its own service granted it to a good login. The same answer
+    /// answered in its place. So is a 401 for a layer whose manifest was served, and a token that the
+    /// registry calls invalid though its own service granted it to a good login. The same answer
     /// from here makes it *likely*, since the node's proxy does not stand between.
     ///
     /// `pulldoctor diagnose --node-view` asks from the node itself, past the runtime's proxy and

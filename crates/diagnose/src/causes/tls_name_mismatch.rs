@@ -123,21 +123,22 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
     }
     finding = with_other_name(finding, case, &names);
     // Here the host shows a certificate that names it: the node is led to another server.
-    let is_led_astray = here::answers(case);
-    let remedy = if is_led_astray {
-        format!(
-            "on the node: see where `{}` leads (its hosts file, its resolver, the runtime's settings); here a server answers whose certificate names it",
-            bare(&host)
+    let (id, title, command) = if here::answers(case) {
+        (
+            "node-names",
+            format!(
+                "on the node: see where `{}` leads (its hosts file, its resolver, the runtime's settings); here a server answers whose certificate names it",
+                bare(&host)
+            ),
+            Some(format!("getent ahosts {}", quote(bare(&host)))),
         )
     } else {
-        format!("on the server: issue the certificate for `{wanted}`")
+        (
+            "issue-for-name",
+            format!("on the server: issue the certificate for `{wanted}`"),
+            None,
+        )
     };
-    let id = if is_led_astray {
-        "node-names"
-    } else {
-        "issue-for-name"
-    };
-    let command = is_led_astray.then(|| format!("getent ahosts {}", quote(bare(&host))));
     Some(
         with_places(finding, case)
             .next(
@@ -147,7 +148,7 @@ fn judge(case: &Case<'_>) -> Option<Raised> {
                     show_chain(&host)
                 )),
             )
-            .remedy(id, Applicability::Advice, remedy, command)
+            .remedy(id, Applicability::Advice, title, command)
             .into(),
     )
 }

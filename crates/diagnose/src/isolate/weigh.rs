@@ -3,7 +3,7 @@
 
 use pulldoctor_model::{CauseId, Confidence, Family, Finding, TrialRole};
 
-use super::{Fault, Isolation, Table, Trial, TrialOutcome, is_after_manifest, is_of_runtime};
+use super::{Fault, Isolation, Table, Trial, is_after_manifest, is_of_runtime};
 
 impl Isolation {
     /// Weighs the cause by what the engine says of the pod, as far as the trials do not refute it.
@@ -51,14 +51,11 @@ fn refuted(cause: CauseId, table: &Table<'_>) -> Option<&'static str> {
         return Some("another node of this platform gets the image");
     }
     let is_of_way = matches!(family, Family::Network | Family::Tls) && !is_after_manifest(cause);
-    let is_seen = !is_of_runtime(cause)
-        || table
-            .of(TrialRole::SameRegistryHere)
-            .is_none_or(|trial| trial.outcome() != TrialOutcome::Answered);
-    if is_of_way && is_seen && is_good(TrialRole::SameRegistryHere) {
-        let is_probed = table
-            .of(TrialRole::SameRegistryHere)
-            .is_some_and(|trial| trial.outcome() == TrialOutcome::Answered);
+    let is_probed = table
+        .of(TrialRole::SameRegistryHere)
+        .is_some_and(Trial::is_answered);
+    let is_unseen = is_probed && is_of_runtime(cause);
+    if is_of_way && !is_unseen && is_good(TrialRole::SameRegistryHere) {
         return Some(if is_probed {
             "the registry answers a probe from the node"
         } else {
